@@ -12,9 +12,7 @@ from edgecnn.errors import MissingExtraError, ModelError
 
 def _prepare() -> None:
     if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
-        raise ModelError(
-            "tensorflow was imported before edgecnn: set TF_USE_LEGACY_KERAS=1 in the environment first"
-        )
+        raise ModelError("tensorflow was imported before edgecnn: set TF_USE_LEGACY_KERAS=1 in the environment first")
     os.environ["TF_USE_LEGACY_KERAS"] = "1"  # TFMOT works on tf_keras models only
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")

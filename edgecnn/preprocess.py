@@ -53,13 +53,9 @@ def fit(picture: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.uint8]:
     Raises:
         ArgumentError: dtype or shape is none of these.
     """
-    ok = picture.dtype == np.uint8 and (
-        picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in (1, 3))
-    )
+    ok = picture.dtype == np.uint8 and (picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in (1, 3)))
     if not ok or 0 in picture.shape:
-        raise ArgumentError(
-            f"picture: expected uint8 [h, w] or [h, w, 3], got {picture.dtype} {picture.shape}"
-        )
+        raise ArgumentError(f"picture: expected uint8 [h, w] or [h, w, 3], got {picture.dtype} {picture.shape}")
     import cv2
 
     if spec.channels == 1 and picture.ndim == 3:
@@ -80,7 +76,9 @@ def _crop(picture: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.uint8]:
     ratio = max(spec.height / height, spec.width / width)
     size = (max(spec.width, round(width * ratio)), max(spec.height, round(height * ratio)))
     # INTER_AREA averages all pixels that fall into one: without it a large picture aliases.
-    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+    resized: NDArray[np.uint8] = cv2.resize(
+        picture, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+    )
     top, left = (size[1] - spec.height) // 2, (size[0] - spec.width) // 2
     return resized[top : top + spec.height, left : left + spec.width]
 
@@ -90,9 +88,7 @@ def _digit(grey: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.uint8]:
     if grey.shape == (spec.height, spec.width) and np.median(border) < 128:
         return grey
     paper = float(np.median(border))
-    ink = np.clip(grey - paper if paper < 128 else paper - grey.astype(np.float32), 0, None).astype(
-        np.float32
-    )
+    ink = np.clip(grey - paper if paper < 128 else paper - grey.astype(np.float32), 0, None).astype(np.float32)
     if ink.max() <= 0:
         return np.zeros((spec.height, spec.width), np.uint8)
     return centre_digit(ink * (255 / ink.max()), spec.height, spec.width)

@@ -39,7 +39,7 @@ class Runtime(StrEnum):
     ONNX = "onnx"
 
     @property
-    def format(self) -> Format:
+    def file_format(self) -> Format:
         """The file format that this runtime runs."""
         return Format.TFLITE if self is Runtime.LITERT else Format.ONNX
 
@@ -89,9 +89,7 @@ class ImageSpec:
         for name in ("height", "width"):
             side = getattr(self, name)
             if type(side) is not int or not 1 <= side <= MAX_SIDE:
-                raise ArgumentError(
-                    f"image {name}: expected a whole number from 1 to {MAX_SIDE}, got {side!r}"
-                )
+                raise ArgumentError(f"image {name}: expected a whole number from 1 to {MAX_SIDE}, got {side!r}")
         if self.channels not in (1, 3) or type(self.channels) is not int:
             raise ArgumentError(f"image channels: expected 1 or 3, got {self.channels!r}")
         for name in ("scale", "offset"):
