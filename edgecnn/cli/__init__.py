@@ -1,1 +1,121 @@
-"""The command line: one file a command, each parses, calls and shows. Only here are things printed and exit codes chosen."""
+"""The command line: one file a command; each parses, calls and shows. Only here are things printed, exit codes chosen.
+
+A command NAME is one line in `COMMANDS` and the function `NAME` in `edgecnn/cli/NAME.py` (or, when it has commands of
+its own, the `typer.Typer` called NAME). Its module is imported when it is called, so the help of all is as quick as the
+help of one.
+
+Exit codes: 0 done, 1 a known error or a failed verdict, 2 wrong usage, 130 interrupted. Whatever else is raised is a
+fault of ours and keeps its traceback; EDGECNN_DEBUG=1 in the environment shows the traceback of known errors too.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from edgecnn import __version__
+from edgecnn.errors import EdgecnnError
+
+COMMANDS: dict[str, str] = {}
+"""Every command with its line of help, in the help's order. The docstring of a command opens with the same line."""
+
+_ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+"""What the system answers when a disk is full or a file is not ours to touch: no fault of the program."""
+
+
+def load(name: str) -> Any:
+    """Import a command's module and make its command.
+
+    Args:
+        name: A key of `COMMANDS`.
+
+    Returns:
+        The command as typer builds it, with the one line of help of `COMMANDS`.
+    """
+    entry = getattr(importlib.import_module(f"edgecnn.cli.{name}"), name)
+    if not isinstance(entry, typer.Typer):
+        single = typer.Typer(add_completion=False)
+        single.command(name)(entry)
+        entry = single
+    command = typer.main.get_command(entry)
+    command.name = name
+    return command
+
+
+class _LazyCommand(TyperCommand):
+    """Stands in the help for a command, and becomes that command when it is called."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        return load(str(self.name)).make_context(*args, **kwargs)
+
+
+class _Commands(TyperGroup):
+    """All commands, and the one table of what becomes of an exception."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, line in COMMANDS.items():
+            self.add_command(_LazyCommand(name, help=line))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (EdgecnnError, OSError, KeyboardInterrupt) as error:
+            line, code = _verdict(error)
+            if line is None or os.environ.get("EDGECNN_DEBUG") == "1":
+                raise
+            typer.echo(f"edgecnn: {line}", err=True)
+            raise typer.Exit(code) from None
+
+
+def _verdict(error: BaseException) -> tuple[str | None, int]:
+    """The line and the exit code of an exception; no line when it is none of the known ones."""
+    if isinstance(error, EdgecnnError):
+        return " ".join(str(error).split()), 1
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", 130
+    if isinstance(error, OSError) and error.errno in _ENVIRONMENT and error.filename is not None:
+        return f"{error.filename}: {error.strerror}", 1
+    return None, 1
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edgecnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """From a Keras CNN to proven int8 TFLite and ONNX, and to a camera that reads digits, on a small board."""
+
+
+def main() -> None:
+    """The program `edgecnn`."""
+    try:
+        try:
+            app(prog_name="edgecnn")
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read our output has gone, as in `edgecnn nets | head -1`. Python's own flush at exit would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
