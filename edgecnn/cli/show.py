@@ -1,4 +1,4 @@
-"""What commands show, and where: answers on stdout, notes and progress on stderr; a pipe carries nothing but answers."""
+"""What commands show, and where: answers on stdout, notes and progress on stderr; pipes carry nothing but answers."""
 
 from __future__ import annotations
 
