@@ -1,0 +1,65 @@
+"""What tools/emulate-pi runs on the (emulated) board and, for comparison, on this machine.
+
+    on_board.py hash  IMAGES.npy BUNDLE...   a JSON line a bundle and runtime: hash of the int8 logits of all images
+    on_board.py count IMAGES.npy BUNDLE...   a JSON line an artefact; getppid(2), which the counting plugin watches for,
+                                             is called before and after its inferences
+
+Needs only the device half: numpy, edgecnn and its runtimes.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from edgecnn.bundle import read_bundle
+from edgecnn.runtime.session import quantize
+
+from edgecnn.preprocess import fit, to_tensor
+from edgecnn.spec import Precision, Runtime
+
+WARM_UP, RUNS = 3, 10
+
+
+def tensors(bundle, session, images):
+    """The images as the session's own integers or floats, [n, 1, h, w, c]."""
+    pixels = np.stack([fit(image, bundle.image) for image in images])
+    floats = to_tensor(pixels, bundle.image)
+    ready = floats if session.input.dtype == "float32" else quantize(floats, session.input)
+    return ready[:, None]
+
+
+def hashes(bundle, images):
+    """Hash the int8 logits of both runtimes; uint8 outputs are shifted by 128, as their zero point is."""
+    for runtime in Runtime:
+        with bundle.open(runtime=runtime, precision=Precision.INT8, threads=1) as session:
+            outputs = np.concatenate([session.run(tensor) for tensor in tensors(bundle, session, images)])
+        if outputs.dtype == np.uint8:
+            outputs = (outputs.astype(np.int16) - 128).astype(np.int8)
+        digest = hashlib.sha256(np.ascontiguousarray(outputs).tobytes()).hexdigest()
+        print(json.dumps({"bundle": bundle.name, "runtime": runtime, "images": len(outputs), "sha256": digest}))
+
+
+def regions(bundle, images):
+    """Run each artefact between two marks."""
+    for artifact in bundle.artifacts:
+        runtime = Runtime.LITERT if artifact.format == "tflite" else Runtime.ONNX
+        with bundle.open(runtime=runtime, precision=artifact.precision, threads=1) as session:
+            tensor = tensors(bundle, session, images[:1])[0]
+            for _ in range(WARM_UP):
+                session.run(tensor)
+            os.getppid()
+            for _ in range(RUNS):
+                session.run(tensor)
+            os.getppid()
+        row = {"bundle": bundle.name, "runtime": runtime, "precision": artifact.precision, "runs": RUNS}
+        print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    task, pictures, *folders = sys.argv[1:]
+    stack = np.load(pictures, allow_pickle=False)
+    for folder in folders:
+        {"hash": hashes, "count": regions}[task](read_bundle(Path(folder)), stack)
