@@ -1,0 +1,1 @@
+"""Boards over SSH: check one, install the device half there, bring a bundle, run commands, leave nothing behind."""
