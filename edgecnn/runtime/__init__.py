@@ -1,1 +1,1 @@
-"""Room runtime."""
+"""Opened artefacts: LiteRT for .tflite files, ONNX Runtime for .onnx files, behind one protocol."""

@@ -1,0 +1,123 @@
+"""LiteRT (formerly TensorFlow Lite) with its default kernels, which are XNNPACK's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from edgecnn.errors import ArgumentError, MissingExtraError, SessionError
+from edgecnn.runtime.check import check_ends, check_threads, one_line, precision_of, read_artifact, spec_or_error
+from edgecnn.spec import Runtime, TensorSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+IDENTIFIER = b"TFL3"
+
+
+class LiteRtSession:
+    """An opened .tflite file; see `edgecnn.runtime.session.Session`.
+
+    Args:
+        path: The file.
+        threads: Threads for the kernels, 1..256.
+        content: The file's bytes when the caller has read and checked them; else they are read from `path`.
+
+    Raises:
+        ArgumentError: `threads` is out of range.
+        MissingExtraError: ai-edge-litert is not installed.
+        SessionError: The file is no TFLite model, or not one with one picture in and one row of classes out.
+    """
+
+    runtime = Runtime.LITERT
+
+    def __init__(self, path: Path, *, threads: int = 1, content: bytes | None = None) -> None:
+        check_threads(threads)
+        content = read_artifact(path) if content is None else content
+        if content[4:8] != IDENTIFIER:
+            raise SessionError(f"{path}: not a TFLite model (no {IDENTIFIER.decode()} at byte 4)")
+        interpreter = _open(path, content, threads)
+        sources, results = interpreter.get_input_details(), interpreter.get_output_details()
+        if len(sources) != 1 or len(results) != 1:
+            raise SessionError(f"{path}: expected 1 input and 1 output, got {len(sources)} and {len(results)}")
+        self.path = path
+        self.threads = threads
+        self.input, self.output = _spec(path, sources[0]), _spec(path, results[0])
+        check_ends(str(path), self.input, self.output)
+        self.precision = precision_of(self.input, self.output)
+        self._batch = 1
+        self._source: int = sources[0]["index"]
+        self._result: int = results[0]["index"]
+        self._interpreter = interpreter
+        self._set, self._invoke, self._get = interpreter.set_tensor, interpreter.invoke, interpreter.get_tensor
+
+    def run(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """Run the artefact; see `Session.run`."""
+        try:
+            if tensor.shape[0] != self._batch:
+                self._resize(tensor.shape[0])
+            self._set(self._source, tensor)
+            self._invoke()
+            return self._get(self._result)  # type: ignore[no-any-return]  # LiteRT copies here
+        except ValueError as error:
+            raise self._refused(tensor, error) from error
+        except RuntimeError as error:
+            raise SessionError(f"{self.path}: {one_line(error)}") from error
+
+    def close(self) -> None:
+        """Free the interpreter; `run` raises SessionError from now on. Closing twice does nothing."""
+        self._interpreter = None
+        self._set = self._invoke = self._get = _closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _resize(self, batch: int) -> None:
+        if self._interpreter is None:
+            _closed()
+        if self.input.shape[0] != -1 or batch < 1:
+            return  # set_tensor refuses the shape
+        self._interpreter.resize_tensor_input(self._source, [batch, *self.input.shape[1:]], strict=True)
+        self._interpreter.allocate_tensors()
+        self._batch = batch
+
+    def _refused(self, tensor: NDArray[Any], error: ValueError) -> ArgumentError:
+        return ArgumentError(
+            f"tensor: expected {self.input.dtype} {list(self.input.shape)}, "
+            f"got {tensor.dtype} {list(tensor.shape)} ({one_line(error)})"
+        )
+
+
+def _closed(*_: Any) -> Any:
+    raise SessionError("session: it was closed; open a new one")
+
+
+def _open(path: Path, content: bytes, threads: int) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != "ai_edge_litert":
+            raise
+        raise MissingExtraError("ai_edge_litert", "pi") from error
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise SessionError(f"{path}: LiteRT cannot open it: {one_line(error)}") from error
+    return interpreter
+
+
+def _spec(path: Path, details: dict[str, Any]) -> TensorSpec:
+    signature = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
+    shape = tuple(int(size) for size in signature)
+    quantized = details["quantization_parameters"]
+    if len(quantized["scales"]) > 1:
+        raise SessionError(f"{path}: {details['name']} is quantized per channel; an input or output cannot be")
+    one = (float(quantized["scales"][0]), int(quantized["zero_points"][0])) if len(quantized["scales"]) else None
+    return spec_or_error(str(path), details["name"], shape, details["dtype"].__name__, one)
