@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Set up for people who work on edgecnn; tools/demo, tools/test and tools/check source it and call `prepare`.
 #
 # `prepare` makes .venv with edgecnn (editable) and every extra, at the versions of tools/constraints.txt. It needs
@@ -42,6 +43,13 @@ make_venv() {
   fi
 }
 
+# pip in the environment: with its progress for a person, with its errors alone for a log.
+in_venv() {
+  local quiet=(--quiet --quiet)
+  [ ! -t 2 ] || quiet=()
+  "$VENV/bin/python" -m pip "$@" ${quiet[@]+"${quiet[@]}"} --disable-pip-version-check >&2
+}
+
 # opencv-python needs X libraries (libGL, libxcb) that a machine without a screen may not have. The headless build of the
 # same version does without. Both share the folder cv2, so they never stay installed together.
 settle_opencv() {
@@ -50,8 +58,8 @@ settle_opencv() {
     return
   fi
   version=$("$VENV/bin/python" -c 'from importlib.metadata import version; print(version("opencv-python"))')
-  "$VENV/bin/python" -m pip uninstall --quiet --yes opencv-python
-  "$VENV/bin/python" -m pip install --quiet "opencv-python-headless==$version"
+  in_venv uninstall --yes opencv-python
+  in_venv install "opencv-python-headless==$version"
   say "opencv-python $version does not import here (${reason##*$'\n'}); opencv-python-headless $version took its place"
 }
 
@@ -100,12 +108,13 @@ prepare() {
   mkdir -p build
   exec 9>build/setup.lock
   flock 9 # two tools started at once do not fill one environment together
-  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    say "setting up $VENV (a few minutes the first time, about 3 GB)"
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || ! "$VENV/bin/python" -c '' 2>/dev/null; then
+    say "setting up $VENV (a few minutes and about 3 GB the first time)"
     rm -f "$stamp"
     "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || make_venv
-    "$VENV/bin/python" -m pip uninstall --quiet --yes opencv-python-headless 2>/dev/null
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$EXTRAS]" -c tools/constraints.txt
+    in_venv install pip -c tools/constraints.txt
+    in_venv uninstall --yes opencv-python-headless
+    in_venv install -e ".[$EXTRAS]" -c tools/constraints.txt
     settle_opencv
     printf '%s\n' "$wanted" >"$stamp"
   fi

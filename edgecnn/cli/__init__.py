@@ -86,6 +86,7 @@ def _verdict(error: BaseException) -> tuple[str | None, int]:
 
 
 app = typer.Typer(
+    name="edgecnn",
     cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

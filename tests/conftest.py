@@ -1,0 +1,135 @@
+"""What all tests share: data sets, bundles, programs of the system, and what the summary says about skipped tests."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from edgecnn.data import Dataset
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Before any of them is imported, here and in the processes that tests start: every xdist worker stays on one core.
+os.environ.update(
+    TF_CPP_MIN_LOG_LEVEL="3",
+    TF_USE_LEGACY_KERAS="1",
+    CUDA_VISIBLE_DEVICES="-1",
+    MPLBACKEND="Agg",
+)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENCV_FOR_THREADS_NUM",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+    ):
+        os.environ.setdefault(variable, "1")
+
+settings.register_profile("edgecnn", deadline=None, print_blob=True, derandomize="CI" in os.environ)
+settings.load_profile("edgecnn")
+
+NEEDS = "needs "
+"""How a reason to skip begins when the machine could be made to run the test."""
+
+
+def _packages() -> dict[str, str]:
+    """Program or library -> Debian package, as tools/packages.txt lists them."""
+    lines = (ROOT / "tools" / "packages.txt").read_text().splitlines()
+    return dict(line.split() for line in lines if line and not line.startswith("#"))
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], Path]:
+    """`program("ffmpeg")`: path of a program of the system; the test skips where it is not installed."""
+
+    def find(name: str) -> Path:
+        found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+        if found is None:
+            pytest.skip(f"{NEEDS}the program {name} (Debian package {_packages()[name]})")
+        return Path(found)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of EDGECNN_DATA; the test skips where it is not set or not there."""
+    folder = Path(os.environ.get("EDGECNN_DATA", "/nonexistent"))
+    if not folder.is_dir():
+        pytest.skip(f"{NEEDS}EDGECNN_DATA, a folder with mnist/ and fashion-mnist/ in it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist(data_dir: Path) -> Dataset:
+    """MNIST, as `edgecnn.data.load` gives it; the test skips where it is absent."""
+    from edgecnn.data import load
+    from edgecnn.errors import DataError
+
+    if not any((data_dir / folder).is_dir() for folder in ("mnist", "MNIST/raw")):
+        pytest.skip(f"{NEEDS}MNIST in EDGECNN_DATA ({data_dir}/mnist)")
+    try:
+        return load("mnist", data_dir=data_dir)
+    except DataError as error:
+        pytest.fail(f"EDGECNN_DATA is set, but: {error}")
+
+
+@pytest.fixture(scope="session")
+def photos(request: pytest.FixtureRequest) -> Path:
+    """Folder of the labelled photographs (labels.csv beside them); the test skips where it is absent."""
+    named = os.environ.get("EDGECNN_PHOTOS")
+    folder = Path(named) if named else Path(os.environ.get("EDGECNN_DATA", "/nonexistent")).parent / "photos"
+    if not (folder / "labels.csv").is_file():
+        pytest.skip(f"{NEEDS}EDGECNN_PHOTOS, a folder of labelled photographs (labels.csv)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Path:
+    """Folder of the shipped bundle `digits`."""
+    return ROOT / "models" / "digits"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def shared_folder(factory: pytest.TempPathFactory, worker: str) -> Path:
+    """The folder that all workers of this run share."""
+    base = factory.getbasetemp()
+    return base if worker == "master" else base.parent
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what would enable the tests that skipped for want of something."""
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []) if report.longrepr]
+    wanting = [reason.removeprefix("Skipped: ") for reason in reasons]
+    if not wanting:
+        return
+    terminalreporter.section("what would run the skipped tests")
+    programs = [name for name in _packages() if any(name in reason for reason in wanting)]
+    packages = sorted({_packages()[name] for name in programs})
+    if packages:
+        count = sum(any(name in reason for name in programs) for reason in wanting)
+        terminalreporter.line(f"{count}: tools/test --full, which installs {', '.join(packages)} (root or sudo)")
+    for variable, what in (
+        ("EDGECNN_DATA", "a folder with mnist/ and fashion-mnist/"),
+        ("EDGECNN_PHOTOS", "a folder of labelled photographs"),
+    ):
+        count = sum(variable in reason for reason in wanting)
+        if count:
+            terminalreporter.line(f"{count}: set {variable} to {what}")
