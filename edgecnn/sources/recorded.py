@@ -1,0 +1,134 @@
+"""Sources that give every frame: pictures, folders, patterns, standard input, and video files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import DataError, SourceError
+from edgecnn.sources.base import MAX_PIXELS, Notify, Source, silent
+from edgecnn.sources.opencv import be_quiet, open_capture
+from edgecnn.spec import Frame
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mov", ".mpg", ".mpeg", ".ts", ".mjpeg", ".h264"))
+MAX_STDIN = 1 << 28
+"""Most bytes that are taken from standard input: 256 MiB."""
+
+
+class PictureSource(Source):
+    """Gives pictures in the order asked for. One that is broken is told to `notify`, counted and passed over.
+
+    Args:
+        paths: Files to read; "-" stands for one picture on `stdin`.
+        notify: Takes a line for each broken picture.
+        stdin: Where "-" reads from.
+    """
+
+    def __init__(self, paths: Sequence[Path], notify: Notify = silent, stdin: BinaryIO | None = None) -> None:
+        super().__init__(str(paths[0]) if len(paths) == 1 else f"{len(paths)} pictures", notify)
+        self.total = len(paths)
+        self._stdin = stdin
+        self._frames = self._read(paths)
+
+    def poll(self, timeout: float) -> Frame | None:
+        """Read the next picture that can be read."""
+        frame = next(self._frames, None)
+        if frame is None:
+            self.ended = True
+        return frame
+
+    def close(self) -> None:
+        """Read no further."""
+        self.ended = True
+        self._frames.close()
+
+    def _read(self, paths: Sequence[Path]) -> Generator[Frame, None, None]:
+        from edgecnn import pictures
+
+        for index, path in enumerate(paths):
+            try:
+                if str(path) == "-":
+                    picture, when = pictures.decode(_bounded(self._stdin or sys.stdin.buffer)), time.time()
+                else:
+                    picture, when = pictures.read(path), path.stat().st_mtime
+            except (DataError, OSError) as error:
+                self.broken += 1
+                line = str(error)
+                self._notify(line if str(path) in line else f"{path}: {line}")
+                continue
+            yield Frame(picture, when, index, str(path))
+
+
+def _bounded(stdin: BinaryIO) -> bytes:
+    data = stdin.read(MAX_STDIN + 1)
+    if len(data) > MAX_STDIN:
+        raise DataError(f"standard input: more than {MAX_STDIN >> 20} MiB")
+    return data
+
+
+class VideoSource(Source):
+    """Gives every frame of a video file.
+
+    A frame's time is the file's own time less what was recorded after that frame: a recorder writes a file last when it
+    has taken the last frame.
+
+    Args:
+        path: The file.
+        notify: Takes a line when the file breaks off before its end.
+
+    Raises:
+        SourceError: It cannot be opened, or its frames are too large.
+    """
+
+    def __init__(self, path: Path, notify: Notify = silent) -> None:
+        super().__init__(str(path), notify)
+        try:
+            written = path.stat().st_mtime
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+        import cv2
+
+        be_quiet()
+        self._capture = open_capture(str(path), "CAP_FFMPEG", {})
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise SourceError(f"{path}: expected a video that FFmpeg can read; it is something else or broken")
+        width, height = (self._capture.get(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > MAX_PIXELS:
+            self._capture.release()
+            raise SourceError(f"{path}: frames of {width:g}x{height:g} pixels are too large")
+        rate, count = self._capture.get(cv2.CAP_PROP_FPS), round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.rate = rate if 0 < rate < 1000 else 30.0
+        self.total = count if count > 0 else None
+        self._begin = written - max(count, 0) / self.rate
+        self._index = 0
+
+    def poll(self, timeout: float) -> Frame | None:
+        """Decode the next frame."""
+        if self.ended:
+            return None
+        ok, picture = self._capture.read()
+        if not ok or picture is None:
+            self.ended = True
+            # What a container says of its length is rounded; a real break loses more than that.
+            if self.total and self._index < self.total * 0.98 - 2:
+                self.broken += 1
+                self._notify(f"{self.name}: breaks off after {self._index} of {self.total} frames")
+            elif not self._index:
+                self.broken += 1
+                self._notify(f"{self.name}: holds no frame that can be read")
+            return None
+        frame = Frame(picture, self._begin + self._index / self.rate, self._index, self.name)
+        self._index += 1
+        return frame
+
+    def close(self) -> None:
+        """Close the file."""
+        self.ended = True
+        self._capture.release()
