@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgecnn.data import optdigits
 from edgecnn.data.mnist import FASHION_MNIST, MNIST, load_family
 from edgecnn.data.types import ArraySplit, Dataset, Skipped, Split
 from edgecnn.errors import ArgumentError
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "ArraySplit", "Dataset", "Skipped", "Split", "load"]
 
-NAMES = ("mnist", "fashion-mnist")
+NAMES = ("mnist", "fashion-mnist", "optdigits")
 """What `load` knows by name."""
 
 
@@ -32,4 +33,6 @@ def load(name: str, *, data_dir: Path | None = None, seed: int = 0) -> Dataset:
     for family in (MNIST, FASHION_MNIST):
         if name == family.name:
             return load_family(family, data_dir=data_dir, seed=seed)
+    if name == optdigits.NAME:
+        return optdigits.load_optdigits(seed=seed)
     raise ArgumentError(f"data: expected one of {', '.join(NAMES)}, got {name!r}")
