@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -64,6 +65,18 @@ class LiteRtSession:
             raise self._refused(tensor, error) from error
         except RuntimeError as error:
             raise SessionError(f"{self.path}: {one_line(error)}") from error
+
+    def query(self, tensor: NDArray[Any]) -> Callable[[], NDArray[Any]]:
+        """The runtime's own calls for one inference; see `Session.query`."""
+        self.run(tensor)
+        hand_over, invoke, fetch, source, result = self._set, self._invoke, self._get, self._source, self._result
+
+        def call() -> NDArray[Any]:
+            hand_over(source, tensor)
+            invoke()
+            return fetch(result)  # type: ignore[no-any-return]
+
+        return call
 
     def close(self) -> None:
         """Free the interpreter; `run` raises SessionError from now on. Closing twice does nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -63,6 +64,16 @@ class OrtSession:
                     f"got {tensor.dtype} {list(tensor.shape)}"
                 ) from error
             raise SessionError(f"{self.path}: {one_line(error)}") from error
+
+    def query(self, tensor: NDArray[Any]) -> Callable[[], NDArray[Any]]:
+        """The runtime's own calls for one inference; see `Session.query`."""
+        self.run(tensor)
+        run, results, feed = self._run, self._results, {self._source: tensor}
+
+        def call() -> NDArray[Any]:
+            return run(results, feed)[0]  # type: ignore[no-any-return]
+
+        return call
 
     def close(self) -> None:
         """Free the session; `run` raises SessionError from now on. Closing twice does nothing."""

@@ -59,6 +59,22 @@ class Session(Protocol):
         """
         ...
 
+    def query(self, tensor: NDArray[Any]) -> Callable[[], NDArray[Any]]:
+        """The runtime's own calls for one inference of `tensor`, bound together without our checks: what a bench times.
+
+        Args:
+            tensor: As `run` takes it; it is run once, so that what cannot be run is found here. Not changed later.
+
+        Returns:
+            A function that hands the tensor over, runs, and gives the output that `run` would. Not for use after
+            `close`, nor after a `run` with another batch.
+
+        Raises:
+            ArgumentError: Shape or dtype is not the input's.
+            SessionError: The session is closed, or the runtime failed.
+        """
+        ...
+
     def close(self) -> None:
         """Free what the runtime holds; `run` raises SessionError from now on. Closing twice does nothing."""
         ...
