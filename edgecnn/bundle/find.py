@@ -1,0 +1,50 @@
+"""Finding a bundle by its folder or by its name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edgecnn.bundle.types import JSON
+from edgecnn.errors import BundleError
+
+_DEFAULT = "digits"
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """The folder of a bundle.
+
+    Args:
+        name_or_path: A folder, or the name of a shipped bundle, which is looked for in each folder of the variable
+            EDGECNN_MODELS, in ./models, and in models/ of the checkout that edgecnn runs from.
+
+    Raises:
+        BundleError: There is none; the message says where it was looked for and which names there are.
+    """
+    path = Path(name_or_path)
+    if (path / JSON).is_file():
+        return path
+    if path.is_dir():
+        raise BundleError(f"{path}: no bundle (no {JSON} in it)")
+    if str(name_or_path) == path.name:
+        for folder in _model_folders():
+            if (folder / path / JSON).is_file():
+                return folder / path
+    looked = ", ".join(str(folder) for folder in _model_folders())
+    names = ", ".join(shipped_bundles()) or "none"
+    raise BundleError(f"{path}: no such bundle; looked in {looked}; there are: {names}")
+
+
+def shipped_bundles() -> tuple[str, ...]:
+    """Names that `find_bundle` knows, sorted."""
+    return tuple(sorted({file.parent.name for folder in _model_folders() for file in folder.glob(f"*/{JSON}")}))
+
+
+def default_bundle() -> str:
+    """Name of the bundle that commands take when none is named."""
+    return _DEFAULT
+
+
+def _model_folders() -> list[Path]:
+    named = [Path(text) for text in os.environ.get("EDGECNN_MODELS", "").split(os.pathsep) if text]
+    return list(dict.fromkeys([*named, Path("models"), Path(__file__).resolve().parents[2] / "models"]))
