@@ -47,7 +47,7 @@ echo "model=$(tr -d '\0' < /proc/device-tree/model 2>/dev/null)"
 _LEASH = r"""
 exec 3<&0
 setsid "$@" < /dev/null & task=$!
-(cat > /dev/null; kill -TERM -- "-$task" 2> /dev/null) <&3 & watch=$!
+(cat > /dev/null; kill -s TERM -- "-$task" 2> /dev/null) <&3 & watch=$!
 wait "$task"; code=$?
 kill "$watch" 2> /dev/null
 exit "$code"
@@ -210,7 +210,7 @@ class Board:
             return f"{venv}/bin/edgecnn"
         if self.facts.free_mb < NEEDED_MB:
             raise RemoteError(
-                f"{self.target}: installing needs {NEEDED_MB} MB in {self.facts.home}, but only {self.facts.free_mb} MB "
+                f"{self.target}: installing needs {NEEDED_MB} MB in {self.facts.home}, {self.facts.free_mb} MB "
                 "are free; make room there"
             )
         progress(f"installing edgecnn[pi] on {self.target}, once; this takes minutes on a board")
