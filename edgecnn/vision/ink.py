@@ -1,0 +1,113 @@
+"""Where in a picture is ink: the paper's level by a wide median, the light it lost, one threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COARSE = 160
+"""Longer side of the coarse picture on which the paper is estimated, in pixels."""
+WINDOW = 41
+"""Side of the median's window on it: a quarter of the picture, in which the boldest stroke is a minority."""
+LEAST = 24
+"""Least ink that counts, in 255ths of the paper's light: below it is show-through, shadow and paper grain."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ink:
+    """The ink of a picture, of one polarity.
+
+    Attributes:
+        map: uint8 [h, w]; 0 is paper, 255 is ink that takes all light.
+        mask: uint8 [h, w]; 255 where there is ink, else 0.
+        threshold: Level in `map` from which a pixel is ink.
+        level: Typical level of the ink in `map`, above the threshold.
+        amount: Number of ink pixels, weighted by how much they stand out; compares two polarities.
+        light: Whether the ink is lighter than its ground.
+    """
+
+    map: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    threshold: int
+    level: float
+    amount: float
+    light: bool
+
+
+def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
+    """Find the ink of a picture; dark on light, light on dark, or both where it is not plain which of them it is.
+
+    Args:
+        grey: uint8 [h, w].
+
+    Returns:
+        None, one or two maps, the stronger first.
+    """
+    import cv2
+
+    height, width = grey.shape
+    factor = max(1, round(max(height, width) / COARSE))
+    size = (max(1, width // factor), max(1, height // factor))
+    coarse = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    paper = cv2.medianBlur(coarse, WINDOW)
+    maps = []
+    for light in (False, True):
+        # Beside a step of the ground (a paper's edge) the coarse level leaks over it by one coarse pixel. The darker of
+        # the neighbours for dark ink, the lighter for light ink, keeps that rim from looking like a stroke.
+        ground = (cv2.dilate if light else cv2.erode)(paper, np.ones((3, 3), np.uint8))
+        ground = cv2.resize(ground, (width, height), interpolation=cv2.INTER_LINEAR)
+        lost = cv2.subtract(grey, ground) if light else cv2.subtract(ground, grey)
+        reach = cv2.bitwise_not(ground) if light else ground
+        ink = _threshold(cv2.divide(lost, cv2.add(reach, 16), scale=255), light)
+        if ink is not None:
+            maps.append(ink)
+    maps.sort(key=lambda ink: -ink.amount)
+    return [ink for ink in maps if ink.amount >= 0.3 * maps[0].amount]
+
+
+def _threshold(ink: NDArray[np.uint8], light: bool) -> Ink | None:
+    import cv2
+
+    counts = _histogram(ink)
+    total = counts.sum()
+    noise = int(np.searchsorted(np.cumsum(counts), 0.84 * total))
+    if noise > 8:
+        ink = cv2.GaussianBlur(ink, (5, 5), 0)
+        counts = _histogram(ink)
+        noise = int(np.searchsorted(np.cumsum(counts), 0.84 * total))
+    least = max(LEAST, 3 * noise)
+    level = _upper_mean(counts, least)
+    if level is None:
+        return None
+    threshold = max(least, round(0.4 * level))
+    _, mask = cv2.threshold(ink, threshold - 1, 255, cv2.THRESH_BINARY)
+    amount = float((counts[threshold:] * np.arange(threshold, 256)).sum())
+    return Ink(ink, mask, threshold, level, amount, light)
+
+
+def _histogram(ink: NDArray[np.uint8]) -> NDArray[np.float32]:
+    import cv2
+
+    counts: NDArray[Any] = cv2.calcHist([ink], [0], None, [256], [0, 256])
+    return counts.reshape(-1).astype(np.float32)
+
+
+def _upper_mean(counts: NDArray[np.float32], least: int) -> float | None:
+    """Mean level of the upper class of N. Otsu's split (1979) of the levels from `least` up; None without any."""
+    levels = np.arange(least, 256, dtype=np.float32)
+    counts = counts[least:]
+    below, sums = np.cumsum(counts), np.cumsum(counts * levels)
+    if below[-1] == 0:
+        return None
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = (sums * below[-1] - sums[-1] * below) ** 2 / (below * above)
+    split = int(np.nanargmax(np.where(above > 0, between, -1)))
+    if above[split] == 0:
+        return float(sums[-1] / below[-1])
+    return float((sums[-1] - sums[split]) / above[split])

@@ -1,0 +1,102 @@
+"""Find the digits of a scene and cut each out in MNIST's form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn.errors import ArgumentError
+from edgecnn.preprocess import centre_digits
+from edgecnn.vision.group import Blobs, blobs
+from edgecnn.vision.ink import Ink, ink_maps
+from edgecnn.vision.lines import reading_order
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LARGEST = 1280
+"""Longer side to which a larger picture is reduced before it is searched, in pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """What may be a digit.
+
+    Attributes:
+        box: x, y, width, height in pixels of the picture.
+        pixels: uint8 [28, 28], light on black, in MNIST's form.
+        line: Number of its line, from 0 at the top.
+    """
+
+    box: tuple[int, int, int, int]
+    pixels: NDArray[np.uint8]
+    line: int
+
+
+def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
+    """Find what may be digits in a scene, dark on light or light on dark.
+
+    Args:
+        picture: uint8 [h, w, 3] BGR or [h, w] grey.
+
+    Returns:
+        Candidates in reading order: lines top to bottom, each left to right. Some are no digits:
+        that is for the network to say.
+
+    Raises:
+        ArgumentError: dtype or shape is none of these.
+    """
+    if picture.dtype != np.uint8 or not (picture.ndim == 2 or picture.shape[2:] == (3,)) or 0 in picture.shape:
+        raise ArgumentError(f"picture: expected uint8 [h, w] or [h, w, 3], got {picture.dtype} {picture.shape}")
+    import cv2
+
+    grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    zoom = min(1.0, LARGEST / max(grey.shape))
+    if zoom < 1:
+        grey = cv2.resize(grey, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+    boxes: list[NDArray[np.int32]] = []
+    inks: list[NDArray[np.uint8]] = []
+    for ink in ink_maps(grey):
+        found = blobs(ink)
+        boxes.extend(found.boxes)
+        inks.extend(cut(ink, found, i) for i in range(len(found.boxes)))
+    if not boxes:
+        return []
+    pixels = centre_digits(inks)
+    table = np.stack(boxes)
+    sizes = np.rint(np.concatenate([table[:, :2], table[:, 2:] - table[:, :2]], axis=1) / zoom).astype(int).tolist()
+    return [
+        Candidate((sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3]), pixels[i], line)
+        for line, indices in enumerate(reading_order(table))
+        for i in indices
+    ]
+
+
+def cut(ink: Ink, found: Blobs, index: int) -> NDArray[np.uint8]:
+    """The ink of one blob: its own pixels and their soft rim, without its neighbours.
+
+    Args:
+        ink: The ink of the picture.
+        found: Its blobs.
+        index: Which of them.
+
+    Returns:
+        uint8 [h, w], the blob's box and a margin for the rim.
+    """
+    import cv2
+
+    left, top, right, bottom = found.boxes[index].tolist()
+    rim = 1 + max(right - left, bottom - top) // 20
+    height, width = ink.map.shape
+    window = (slice(max(top - rim, 0), min(bottom + rim, height)), slice(max(left - rim, 0), min(right + rim, width)))
+    labels = found.labels[window]
+    own = (labels == found.members[index][0]).view(np.uint8)
+    for other in found.members[index][1:]:
+        own |= (labels == other).view(np.uint8)
+    near = cv2.dilate(own, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
+    foreign = (labels != 0) & (own == 0)
+    result: NDArray[np.uint8] = ink.map[window] * near
+    result[foreign] = 0
+    return result
