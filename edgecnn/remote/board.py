@@ -269,6 +269,8 @@ async def connect(text: str) -> AsyncIterator[Board]:
         ) from error
     except asyncssh.PermissionDenied as error:
         raise RemoteError(f"{target}: no key was accepted; run: ssh-copy-id {target}") from error
+    except ValueError as error:  # also asyncssh.KeyImportError
+        raise RemoteError(f"{target}: a key of yours cannot be used: {error}; look in ~/.ssh") from error
     except (asyncssh.Error, OSError, TimeoutError) as error:
         raise RemoteError(
             f"{target}: cannot be reached: {error or 'no answer in time'}; is it on, and is SSH on?"
