@@ -1,10 +1,13 @@
-"""The one door to TensorFlow, tf_keras and TFMOT: sets the environment first, says what to install if one is missing."""
+"""The one door to TensorFlow, tf_keras and TFMOT: sets the environment first, says what to install if one lacks."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from edgecnn.errors import MissingExtraError, ModelError
@@ -18,10 +21,37 @@ def _prepare() -> None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop warnings and what is written to stderr in the block, by C++ code too, which asks no logger.
+
+    TensorFlow tells about missing GPUs, deprecated converters and the values of its flags there; what goes wrong comes
+    as an exception. EDGECNN_DEBUG=1 in the environment shows everything.
+    """
+    if os.environ.get("EDGECNN_DEBUG") == "1":
+        yield
+        return
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _load(name: str) -> Any:
     _prepare()
     try:
-        return importlib.import_module(name)
+        if name in sys.modules:
+            return sys.modules[name]
+        with quiet():
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != name:
             raise
