@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.data import optdigits
+from edgecnn.data import folder, optdigits
 from edgecnn.data.mnist import FASHION_MNIST, MNIST, load_family
-from edgecnn.data.types import ArraySplit, Dataset, Skipped, Split
+from edgecnn.data.types import ArraySplit, Dataset, Progress, Skipped, Split
 from edgecnn.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import os
 
-__all__ = ["NAMES", "ArraySplit", "Dataset", "Skipped", "Split", "load"]
+__all__ = ["NAMES", "ArraySplit", "Dataset", "Progress", "Skipped", "Split", "load"]
 
-NAMES = ("mnist", "fashion-mnist", "optdigits")
-"""What `load` knows by name."""
+NAMES = (MNIST.name, FASHION_MNIST.name, optdigits.NAME)
+"""What `load` knows by name; anything else is the path of a folder."""
 
 
-def load(name: str, *, data_dir: Path | None = None, seed: int = 0) -> Dataset:
+def load(
+    name: str | os.PathLike[str],
+    *,
+    data_dir: Path | None = None,
+    seed: int = 0,
+    validation: float | None = None,
+    test: float | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
     """Load a data set.
 
     Args:
-        name: One of `NAMES`.
-        data_dir: Folder to look in before EDGECNN_DATA and the Keras cache.
-        seed: Of the split into training and validation.
+        name: One of `NAMES`, or the path of a folder with one sub-folder for each class (write ./mnist for a folder
+            that is called like one of them).
+        data_dir: Where the MNIST family is looked for first and downloaded to.
+        seed: Of the split, 0..2^32-1. The same seed gives the same split wherever it is asked for.
+        validation: Share for validation, of a folder only; the others have a split of their own.
+        test: Share for the test, of a folder only.
+        progress: Told of a download or of the pictures that were checked.
 
     Raises:
-        ArgumentError: The name is not known.
-        DataError: The data set is absent or damaged.
+        ArgumentError: The name is not known, or an option is out of range or means nothing for this data set.
+        DataError: The data set is absent, damaged or too small.
+        MissingExtraError: A package that it needs is not installed.
     """
+    if not 0 <= seed < 2**32:
+        raise ArgumentError(f"seed: expected 0 to {2**32 - 1}, got {seed}")
+    if str(name) in NAMES and (validation, test) != (None, None):
+        raise ArgumentError(f"validation, test: {name} has a split of its own; leave them out")
     for family in (MNIST, FASHION_MNIST):
         if name == family.name:
-            return load_family(family, data_dir=data_dir, seed=seed)
+            return load_family(family, data_dir=data_dir, seed=seed, progress=progress)
     if name == optdigits.NAME:
         return optdigits.load_optdigits(seed=seed)
-    raise ArgumentError(f"data: expected one of {', '.join(NAMES)}, got {name!r}")
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        raise ArgumentError(
+            f"data: expected {', '.join(NAMES)} or a folder with one sub-folder a class, got {str(name)!r}"
+        )
+    return folder.load_folder(
+        path,
+        seed=seed,
+        validation=folder.VALIDATION if validation is None else validation,
+        test=folder.TEST if test is None else test,
+        progress=progress,
+    )

@@ -10,21 +10,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn.data.download import Limits, Remote, download
 from edgecnn.data.idx import read_idx
+from edgecnn.data.npz import read_npz
 from edgecnn.data.types import ArraySplit, Dataset
 from edgecnn.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SIDE = 28
-PARTS = (
-    ("train-images-idx3-ubyte", (60_000, SIDE, SIDE)),
-    ("train-labels-idx1-ubyte", (60_000,)),
-    ("t10k-images-idx3-ubyte", (10_000, SIDE, SIDE)),
-    ("t10k-labels-idx1-ubyte", (10_000,)),
-)
-"""The four files of the family without their suffix, and the shape of each."""
+    from edgecnn.data.types import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the four files of a data set.
+
+    Attributes:
+        name: Its name, without the suffix .gz.
+        key: Its name in Keras' .npz file.
+        shape: Sizes of the array in it.
+        content: SHA-256 of the array's bytes.
+        packed: The .gz file as its authors published it.
+    """
+
+    name: str
+    key: str
+    shape: tuple[int, ...]
+    content: str
+    packed: Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +47,23 @@ class Family:
 
     Attributes:
         name: Its name, which is also that of its sub-folder.
-        labels: Names of its ten classes.
+        labels: Names of its classes.
         credit: Who made it.
-        content: SHA-256 of the bytes after the header of each of the four files, in the order of `PARTS`.
+        parts: Training images, training labels, test images, test labels.
+        mirrors: Servers that have its files.
+        held_out: How many training images are for validation.
     """
 
     name: str
     labels: tuple[str, ...]
     credit: str
-    content: tuple[str, str, str, str]
+    parts: tuple[Part, Part, Part, Part]
+    mirrors: tuple[str, ...]
+    held_out: int = 5_000
+
+
+def _part(stem: str, key: str, shape: tuple[int, ...], content: str, size: int, sha256: str) -> Part:
+    return Part(stem, key, shape, content, Remote(f"{stem}.gz", size, sha256))
 
 
 MNIST = Family(
@@ -49,96 +71,216 @@ MNIST = Family(
     tuple("0123456789"),
     "MNIST (Y. LeCun, C. Cortes, C. Burges)",
     (
-        "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
-        "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
-        "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
-        "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+        _part(
+            "train-images-idx3-ubyte",
+            "x_train",
+            (60_000, 28, 28),
+            "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+            9_912_422,
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        ),
+        _part(
+            "train-labels-idx1-ubyte",
+            "y_train",
+            (60_000,),
+            "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
+            28_881,
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        ),
+        _part(
+            "t10k-images-idx3-ubyte",
+            "x_test",
+            (10_000, 28, 28),
+            "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+            1_648_877,
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        ),
+        _part(
+            "t10k-labels-idx1-ubyte",
+            "y_test",
+            (10_000,),
+            "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+            4_542,
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
     ),
+    ("https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
 )
 FASHION_MNIST = Family(
     "fashion-mnist",
     ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
     "Fashion-MNIST (Zalando, MIT)",
     (
-        "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
-        "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
-        "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
-        "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
+        _part(
+            "train-images-idx3-ubyte",
+            "x_train",
+            (60_000, 28, 28),
+            "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
+            26_421_880,
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        ),
+        _part(
+            "train-labels-idx1-ubyte",
+            "y_train",
+            (60_000,),
+            "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
+            29_515,
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        ),
+        _part(
+            "t10k-images-idx3-ubyte",
+            "x_test",
+            (10_000, 28, 28),
+            "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+            4_422_102,
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        ),
+        _part(
+            "t10k-labels-idx1-ubyte",
+            "y_test",
+            (10_000,),
+            "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
+            5_148,
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+    ),
+    (
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     ),
 )
 
 
-def load_family(family: Family, *, data_dir: Path | None = None, seed: int = 0, validation: int = 5_000) -> Dataset:
+_TEST_LABELS = frozenset(family.parts[-1].content for family in (MNIST, FASHION_MNIST))
+"""SHA-256 of the test labels of each member of the family."""
+
+
+def load_family(
+    family: Family,
+    *,
+    data_dir: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    limits: Limits | None = None,
+) -> Dataset:
     """Load MNIST or Fashion-MNIST.
 
     Args:
         family: Which one.
-        data_dir: Folder to look in first.
-        seed: Shuffles the 60,000 training images before the last of them are held out. Leave it at 0 unless another
-            split is meant: whoever calibrates or compares must get the same one.
-        validation: How many are held out, 1..59,999.
+        data_dir: Folder to look in first, and to download to; else a download goes to the user's cache.
+        seed: Shuffles the training images before the last of them are held out. Leave it at 0 unless another split is
+            meant: whoever calibrates or compares must get the same one.
+        progress: Told of a download.
+        limits: How long a download may take.
 
     Returns:
         The data set; grey 28x28, light on black.
 
     Raises:
-        ArgumentError: `validation` is out of range.
-        DataError: It is found nowhere, or what was found is damaged or is not this data set.
+        ArgumentError: The seed is out of range.
+        DataError: It is found nowhere and cannot be downloaded, or what was found is damaged or is not this data set.
     """
-    total = PARTS[0][1][0]
-    if not 1 <= validation < total:
-        raise ArgumentError(f"validation: expected 1 to {total - 1} pictures, got {validation}")
-    files, folder = _find(family, data_dir)
-    arrays = [read_idx(path, shape) for path, (_, shape) in zip(files, PARTS, strict=True)]
-    digest = _verify(family, arrays, [str(path) for path in files])
+    if not 0 <= seed < 2**32:
+        raise ArgumentError(f"seed: expected 0 to {2**32 - 1}, got {seed}")
+    arrays, where, digest = _arrays(family, data_dir, progress, limits)
     images, labels, test_images, test_labels = arrays
     # RandomState, because numpy promises that its stream never changes; that of default_rng may.
-    order = np.random.RandomState(seed).permutation(total)
-    train, held = order[:-validation], order[-validation:]
+    order = np.random.RandomState(seed).permutation(len(images))
+    train, held = order[: -family.held_out], order[-family.held_out :]
     return Dataset(
         name=family.name,
         labels=family.labels,
         train=ArraySplit(images[train], labels[train]),
         validation=ArraySplit(images[held], labels[held]),
         test=ArraySplit(test_images, test_labels),
-        shape=(SIDE, SIDE, 1),
-        source=f"{family.credit}, from {folder}",
+        shape=(images.shape[1], images.shape[2], 1),
+        source=f"{family.credit}, from {where}",
         sha256=digest,
     )
 
 
 def places(family: Family, data_dir: Path | None) -> list[Path]:
     """The folders that are looked in, in this order."""
+    environment = os.environ.get("EDGECNN_DATA")
+    roots = [data_dir, Path(environment).expanduser() if environment else None]
     keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
-    roots = [root for root in (data_dir, _environment()) if root is not None]
-    found = [folder for root in roots for folder in (root, root / family.name)]
-    return [*dict.fromkeys([*found, keras / family.name])]
+    found = [folder for root in (*roots, keras) if root is not None for folder in (root / family.name, root)]
+    return [*dict.fromkeys([*found, _cache(family)])]
 
 
-def _environment() -> Path | None:
-    value = os.environ.get("EDGECNN_DATA")
-    return Path(value).expanduser() if value else None
+def _cache(family: Family) -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgecnn" / family.name
 
 
-def _find(family: Family, data_dir: Path | None) -> tuple[list[Path], Path]:
+def _arrays(
+    family: Family, data_dir: Path | None, progress: Progress | None, limits: Limits | None
+) -> tuple[list[NDArray[np.uint8]], Path, str]:
+    """The four arrays, verified, where they are from, and the hash of all."""
     looked = places(family, data_dir)
     for folder in looked:
-        files = [next((p for p in (folder / f"{part}.gz", folder / part) if p.is_file()), None) for part, _ in PARTS]
-        present = [path for path in files if path is not None]
-        if len(present) == len(PARTS):
-            return present, folder
-    raise DataError(
-        f"{family.name} is not on this machine: looked in {', '.join(map(str, looked))}; "
-        "put its four .gz files into one of them, or use the embedded digits: optdigits"
-    )
+        if (found := _read(family, folder)) is not None:
+            return found
+    target = data_dir / family.name if data_dir is not None else _cache(family)
+    try:
+        for part in family.parts:
+            if _present(target, part) is None:
+                download(part.packed, family.mirrors, target, progress=progress, limits=limits)
+    except DataError as error:
+        raise DataError(
+            f"{family.name} is not in {', '.join(map(str, looked))}, and {error}; put its four .gz files into one of "
+            "these folders, or use the embedded digits: optdigits"
+        ) from error
+    found = _read(family, target)
+    if found is None:
+        raise DataError(f"{target}: the files of {family.name} were taken away while they were loaded; try again")
+    return found
 
 
-def _verify(family: Family, arrays: list[NDArray[np.uint8]], names: list[str]) -> str:
-    hashes = [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]
-    for got, expected, name in zip(hashes, family.content, names, strict=True):
-        if got != expected:
+def _read(family: Family, folder: Path) -> tuple[list[NDArray[np.uint8]], Path, str] | None:
+    """The same of one folder; None where the data set is not in it."""
+    files = _idx_files(family, folder)
+    if files:
+        arrays = [read_idx(path, part.shape) for path, part in zip(files, family.parts, strict=True)]
+        return arrays, folder, _verify(family, arrays, files)
+    npz = folder / f"{family.name}.npz"
+    if npz.is_file():
+        arrays = [read_npz(npz, part.key, part.shape) for part in family.parts]
+        return arrays, npz, _verify(family, arrays, [npz] * len(arrays))
+    return None
+
+
+def _idx_files(family: Family, folder: Path) -> list[Path]:
+    """The four files in a folder; empty where they are not all there, or are those of another member of the family.
+
+    All members call their files the same, so a folder of MNIST is no damaged Fashion-MNIST. The test labels tell.
+    """
+    found = [_present(folder, part) for part in family.parts]
+    files = [path for path in found if path is not None]
+    if len(files) < len(found):
+        return []
+    if folder.name == family.name:
+        return files
+    labels = family.parts[-1]
+    others = _TEST_LABELS - {labels.content}
+    return [] if _digest(read_idx(files[-1], labels.shape)) in others else files
+
+
+def _digest(array: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(array.data).hexdigest()
+
+
+def _present(folder: Path, part: Part) -> Path | None:
+    candidates = (folder / part.packed.name, folder / part.name)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _verify(family: Family, arrays: list[NDArray[np.uint8]], paths: list[Path]) -> str:
+    """The hash of the data set; the same whether it came from .gz files or from .npz."""
+    hashes = [_digest(array) for array in arrays]
+    for got, part, path in zip(hashes, family.parts, paths, strict=True):
+        if got != part.content:
             raise DataError(
-                f"{name}: its content is not that of {family.name} (SHA-256 {got[:12]}..., not {expected[:12]}...); "
-                "for pictures of your own use a folder with one sub-folder a class"
+                f"{path}: this is not the {family.name} that was published (SHA-256 {got[:12]}..., expected "
+                f"{part.content[:12]}...); for pictures of your own use a folder with one sub-folder for each class"
             )
     return hashlib.sha256("".join(hashes).encode()).hexdigest()

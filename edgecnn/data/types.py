@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+class Progress(Protocol):
+    """Told how far a long work has come, for a bar or a line."""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Say that `done` of `total` are done; `what` is a few words for people."""
+        ...
+
+
 class Split(Protocol):
     """A part of a data set: pictures that are given on demand, and their labels."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "SUFFIXES", "decode", "is_picture", "read"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "SUFFIXES", "decode", "is_picture", "read", "read_bytes", "shown"]
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded by default: width times height."""
@@ -32,6 +32,11 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", 
 def is_picture(path: Path) -> bool:
     """Whether the name of a file says that it is a picture of a kind that can be read; hidden files are none."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def shown(name: Path | str) -> str:
+    """A name as it may be printed: a line break, a terminal's command or a broken byte in it is spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
 
 
 def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -53,18 +58,19 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         DataError: It is no regular file, cannot be read or is larger.
     """
+    name = shown(path)
     try:
         # The kind comes first: opening a pipe would wait for a writer for ever.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(f"{path}: expected a picture file, got {'a folder' if path.is_dir() else 'a special file'}")
+            raise DataError(f"{name}: expected a picture file, got {'a folder' if path.is_dir() else 'a special file'}")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except ValueError as error:  # a name with a zero byte in it
-        raise DataError(f"{str(path)!r}: no such file") from error
+        raise DataError(f"{name}: no such file") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"{name}: cannot be read: {(error.strerror or str(error)).lower()}") from error
     if len(data) > MAX_BYTES:
-        raise DataError(f"{path}: expected at most {MAX_BYTES // 2**20} MiB, got more; make the picture smaller")
+        raise DataError(f"{name}: expected at most {MAX_BYTES // 2**20} MiB, got more; make the picture smaller")
     return data
 
 
@@ -85,6 +91,7 @@ def decode(data: bytes, *, name: str = "picture", max_pixels: int = MAX_PIXELS) 
         DataError: It is not one of these formats, ends too early, is damaged or too large.
         MissingExtraError: OpenCV is not installed.
     """
+    name = shown(name)
     if max_pixels < 1:
         raise ArgumentError(f"max_pixels: expected at least 1, got {max_pixels}")
     if len(data) > MAX_BYTES:
