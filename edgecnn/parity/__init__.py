@@ -1,0 +1,9 @@
+"""Parity: does every artefact answer as the model that it was made from?
+
+It needs no TensorFlow, so the same comparison runs on a board.
+"""
+
+from edgecnn.parity.compare import Pictures, compare, compare_bundle
+from edgecnn.parity.report import Budget, Equality, ParityReport, Row
+
+__all__ = ["Budget", "Equality", "ParityReport", "Pictures", "Row", "compare", "compare_bundle"]
