@@ -218,6 +218,7 @@ class Reading:
         box: x, y, width, height in pixels of the frame.
         top: The best classes with their probabilities, best first.
         track: Number of the track that it belongs to, when frames are followed.
+        line: Number of the line of writing that it stands in, from 0 at the top.
     """
 
     label: str
@@ -225,3 +226,4 @@ class Reading:
     box: tuple[int, int, int, int]
     top: tuple[tuple[str, float], ...] = ()
     track: int | None = None
+    line: int = 0

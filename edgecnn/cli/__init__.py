@@ -22,7 +22,10 @@ from typer.core import TyperCommand, TyperGroup
 from edgecnn import __version__
 from edgecnn.errors import EdgecnnError
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "parity": "Prove that a bundle's artefacts answer as the model that they were made from.",
+    "run": "Read pictures, a video, a camera or a stream with a bundle.",
+}
 """Every command with its line of help, in the help's order. The docstring of a command opens with the same line."""
 
 _ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}

@@ -31,6 +31,7 @@ class Source(ABC):
         live: Whether frames arrive by themselves (a camera, a stream). A live source gives the newest frame and counts
             those that it dropped; any other gives every frame.
         total: How many frames will come, where that is known.
+        rate: Frames per second that a video was recorded with; None for all else.
         dropped: Frames that nobody took before a newer one came.
         broken: Pictures or ends of a video that could not be read and were passed over.
         ended: Whether no frame will come any more.
@@ -41,6 +42,7 @@ class Source(ABC):
     def __init__(self, name: str, notify: Notify = silent) -> None:
         self.name = name
         self.total: int | None = None
+        self.rate: float | None = None
         self.dropped = 0
         self.broken = 0
         self.ended = False

@@ -104,9 +104,9 @@ class VideoSource(Source):
             self._capture.release()
             raise SourceError(f"{path}: frames of {width:g}x{height:g} pixels are too large")
         rate, count = self._capture.get(cv2.CAP_PROP_FPS), round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.rate = rate if 0 < rate < 1000 else 30.0
+        self._rate = self.rate = rate if 0 < rate < 1000 else 30.0
         self.total = count if count > 0 else None
-        self._begin = written - max(count, 0) / self.rate
+        self._begin = written - max(count, 0) / self._rate
         self._index = 0
 
     def poll(self, timeout: float) -> Frame | None:
@@ -124,7 +124,7 @@ class VideoSource(Source):
                 self.broken += 1
                 self._notify(f"{self.name}: holds no frame that can be read")
             return None
-        frame = Frame(picture, self._begin + self._index / self.rate, self._index, self.name)
+        frame = Frame(picture, self._begin + self._index / self._rate, self._index, self.name)
         self._index += 1
         return frame
 

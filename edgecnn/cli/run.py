@@ -1,0 +1,241 @@
+"""`edgecnn run`: read pictures, a video, a camera or a stream with a bundle."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecnn.cli import show
+from edgecnn.errors import ArgumentError
+from edgecnn.spec import Precision, Runtime
+
+if TYPE_CHECKING:
+    from edgecnn.live import Live, Sink
+    from edgecnn.reader import Reader
+    from edgecnn.sources import CameraMode, Source
+
+TRACKED_TOP = 3
+"""Classes that each frame votes for when readings are followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where readings go, as the options say.
+
+    Attributes:
+        json: JSON lines instead of text.
+        show: A window; None where there is a display, somebody to look and nothing else asked for.
+        save: A video file or a folder.
+        mqtt: Address of a broker.
+        corrections: Folder for corrected crops.
+        top: Classes that are told of each reading.
+    """
+
+    json: bool
+    show: bool | None
+    save: Path | None
+    mqtt: str | None
+    corrections: Path
+    top: int
+
+
+def run(
+    bundle: Annotated[str, typer.Argument(help="A bundle: its folder, or the name of a shipped one.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Pictures, folders, patterns or - (standard input); or one video, camera (0, /dev/video0, usb:NAME, "
+            "csi) or stream (rtsp://, http://).",
+        ),
+    ],
+    runtime: Annotated[Runtime, typer.Option(help="What runs the net.")] = Runtime.LITERT,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Which artefact; int8 where the bundle has it.", show_default=False)
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the kernels.")] = 1,
+    top: Annotated[int, typer.Option(min=1, help="Classes to tell of each reading.")] = 1,
+    roi: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Look only at this part of the frame.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One line of JSON for each frame.")] = False,
+    window: Annotated[
+        bool | None, typer.Option("--show/--no-show", help="A window; by itself for a camera or video on a display.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write frames with their readings: a video (.mp4 .mkv .avi) or a folder.")
+    ] = None,
+    mqtt: Annotated[str | None, typer.Option(metavar="URL", help="Publish: mqtt[s]://[user:pw@]host/topic.")] = None,
+    corrections: Annotated[
+        Path, typer.Option(help="Folder data set for what is corrected in the window (key c).")
+    ] = Path("corrections"),
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Frame size asked of a camera.  [640x480]")] = None,
+    rate: Annotated[float | None, typer.Option(help="Frames per second asked of a camera.  [30]")] = None,
+    retries: Annotated[int, typer.Option(min=0, help="How often a lost camera is tried again, in a row.")] = 10,
+    stable: Annotated[float, typer.Option(min=0, help="Seconds after which an unchanged number is reported.")] = 0.5,
+) -> None:
+    """Read pictures, a video, a camera or a stream with a bundle."""
+    from edgecnn.bundle import find_bundle, read_bundle
+    from edgecnn.reader import Reader
+    from edgecnn.sources import Retry, open_source
+
+    output = Output(json, window, save, mqtt, corrections, top)
+    opened = read_bundle(find_bundle(bundle), verify=False)  # What runs is hashed when it is opened.
+    mode = _camera_mode(size, rate)
+    with ExitStack() as stack:
+        # First the camera: it wakes up while the runtime is loaded.
+        source = stack.enter_context(open_source(sources, mode=mode, retry=Retry(retries), notify=_notify))
+        told = max(top, TRACKED_TOP) if _moves(source) else top
+        reader = Reader(opened, runtime=runtime, precision=precision, threads=threads, top=told, roi=_roi(roi))
+        stack.enter_context(reader)
+        _follow(source, reader, output, stable)
+
+
+def _follow(source: Source, reader: Reader, output: Output, stable: float) -> None:
+    """Run the loop with the sinks that were asked for, and choose the exit code."""
+    from edgecnn.live import Live, Tracker
+
+    moves = _moves(source)
+    shown = _wants_window(output) if moves and output.show is None else bool(output.show)
+    live = Live(
+        source,
+        reader,
+        tracker=Tracker() if moves else None,
+        stable=stable,
+        rate=source.rate if shown else None,
+        step=shown and not moves,
+    )
+    with _progress(source) as progress, _signals(live) as interrupted:
+        live.sinks += _sinks(source, reader, live, output, shown)
+        live.sinks += progress
+        summary = live.run()
+    if interrupted() and not source.live:
+        raise KeyboardInterrupt
+    if summary.broken:
+        raise typer.Exit(1)
+
+
+def _sinks(source: Source, reader: Reader, live: Live, output: Output, shown: bool) -> Iterator[Sink]:
+    from edgecnn.live.sinks.lines import JsonLines, TextLines
+
+    lines: Sink = JsonLines(show.text) if output.json else TextLines(show.text, output.top)
+    yield _beside(source, lines)
+    if output.save is not None:
+        from edgecnn.live.sinks.save import save_sink
+
+        yield _beside(source, save_sink(output.save, source.rate))
+    if output.mqtt is not None:
+        from edgecnn.live.sinks.mqtt import Mqtt, parse_broker
+
+        yield Mqtt(parse_broker(output.mqtt))
+    if shown:
+        from edgecnn.live.corrections import Corrections
+        from edgecnn.live.sinks.window import Window
+
+        yield Window(live, Path(), Corrections(output.corrections, reader))
+
+
+def _beside(source: Source, sink: Sink) -> Sink:
+    """For a camera, a thread of its own: it goes on whatever a disk or a pipe does. A file waits and loses no frame."""
+    if not source.live:
+        return sink
+    from edgecnn.live.sinks.detached import Detached
+
+    return Detached(sink, room=32)
+
+
+class _Progress:
+    """Tells a bar how many pictures are done."""
+
+    def __init__(self, update: show.Update, source: Source) -> None:
+        self._update = update
+        self._source = source
+        self._done = 0
+
+    def take(self, observation: object) -> None:
+        self._done += 1
+        self._update(self._done + self._source.broken, self._source.total or 0)
+
+    def idle(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def _progress(source: Source) -> Iterator[list[Sink]]:
+    """A bar for many pictures whose answers go into a file or a pipe; on a terminal the answers show the progress."""
+    import sys
+
+    if source.live or (source.total or 0) < 2 or sys.stdout.isatty():
+        yield []
+        return
+    with show.progress("reading") as update:
+        yield [_Progress(update, source)]
+
+
+@contextmanager
+def _signals(live: Live) -> Iterator[Callable[[], bool]]:
+    """End the loop cleanly on Ctrl-C and SIGTERM; a second Ctrl-C interrupts at once.
+
+    Yields:
+        Tells whether one came.
+    """
+    came: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        if came and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        came.append(number)
+        live.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wants_window(output: Output) -> bool:
+    """Whether a window comes by itself: there is a display, and no other way to see the readings was asked for."""
+    if output.json or output.save is not None or output.mqtt is not None:
+        return False
+    from edgecnn.live.display import display_available, windows_built_in
+
+    return display_available() and windows_built_in()
+
+
+def _moves(source: Source) -> bool:
+    """Whether frames follow each other in time, so that what is read can be followed."""
+    return source.live or source.rate is not None
+
+
+def _notify(line: str) -> None:
+    show.note(f"edgecnn: {line}")
+
+
+def _roi(text: str | None) -> tuple[int, int, int, int] | None:
+    if text is None:
+        return None
+    numbers = text.split(",")
+    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
+        raise ArgumentError(f"--roi: expected X,Y,W,H in pixels, such as 100,50,224,224, got {text!r}")
+    x, y, width, height = (int(number) for number in numbers)
+    return x, y, width, height
+
+
+def _camera_mode(size: str | None, rate: float | None) -> CameraMode | None:
+    if size is None and rate is None:
+        return None
+    from edgecnn.sources import CameraMode
+
+    sides = (size or "640x480").lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() for side in sides):
+        raise ArgumentError(f"--size: expected WxH in pixels, such as 640x480, got {size!r}")
+    return CameraMode(int(sides[0]), int(sides[1]), 30.0 if rate is None else rate)

@@ -1,0 +1,185 @@
+"""Follow readings from frame to frame, so that a label does not flicker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn.errors import ArgumentError
+from edgecnn.spec import Reading
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+REACH = 0.6
+"""How far a reading may lie from where its track is expected, in heights of the larger of the two."""
+GROWTH = 1.6
+"""How much higher or lower than its track a reading may be."""
+CONFIRM = 2
+"""Frames in which something must have been read before it is shown: noise comes and goes with one."""
+
+
+@dataclass(slots=True)
+class _Track:
+    number: int
+    box: NDArray[np.float64]
+    reading: Reading
+    seen: float
+    hits: int = 0
+    weight: float = 0.0
+    votes: dict[str, float] = field(default_factory=dict)
+
+    def vote(self, reading: Reading, keep: float) -> None:
+        """Add what a frame says, after what earlier frames said has faded to the share `keep`."""
+        self.weight = self.weight * keep + 1
+        for label in self.votes:
+            self.votes[label] *= keep
+        for label, probability in reading.top or ((reading.label, reading.probability),):
+            self.votes[label] = self.votes.get(label, 0.0) + probability
+
+    def result(self, top: int) -> Reading:
+        """What all frames say together: the mean probability of each label, newer frames counting more."""
+        best = sorted(self.votes.items(), key=lambda vote: -vote[1])[:top]
+        ranked = tuple((label, min(votes / self.weight, 1.0)) for label, votes in best)
+        x, y, width, height = (round(value) for value in self.box.tolist())
+        return Reading(*ranked[0], (x, y, width, height), ranked, self.number, self.reading.line)
+
+
+class Tracker:
+    """Gives each thing that is read a number that stays, and a label on which its frames have voted.
+
+    Args:
+        half_life: Seconds after which a frame's vote counts half.
+        hold: Seconds for which something that is not read any more is still shown.
+        forget: Seconds after which it is forgotten, and would come back as something new.
+
+    Raises:
+        ArgumentError: A time is not positive, or `forget` is shorter than `hold`.
+    """
+
+    def __init__(self, half_life: float = 0.4, hold: float = 0.2, forget: float = 0.6) -> None:
+        if not (half_life > 0 and 0 < hold <= forget):
+            raise ArgumentError(
+                f"tracker: expected positive times and hold <= forget, got half_life {half_life}, hold {hold}, "
+                f"forget {forget}"
+            )
+        self._half_life = half_life
+        self._hold = hold
+        self._forget = forget
+        self._tracks: list[_Track] = []
+        self._next = 1
+        self._time = float("-inf")
+        self._shift = np.zeros(2)
+
+    def update(self, readings: Sequence[Reading], when: float) -> tuple[Reading, ...]:
+        """Take the readings of the next frame.
+
+        Args:
+            readings: As a reader gives them.
+            when: The frame's time of capture in seconds. When it goes back, all is forgotten.
+
+        Returns:
+            What is to be shown, in reading order, with `track` set.
+        """
+        if when < self._time:
+            self._tracks = []
+        keep = 0.5 ** ((when - self._time) / self._half_life) if self._tracks else 1.0
+        self._time = when
+        self._tracks = [track for track in self._tracks if when - track.seen <= self._forget]
+        matched = self._match(readings)
+        self._move(readings, matched)
+        for index, reading in enumerate(readings):
+            track = matched.get(index) or self._begin(reading)
+            track.vote(reading, keep)
+            track.box, track.reading, track.seen = np.array(reading.box, np.float64), reading, when
+            track.hits += 1
+        return self._shown(readings, when)
+
+    def _begin(self, reading: Reading) -> _Track:
+        track = _Track(self._next, np.array(reading.box, np.float64), reading, self._time)
+        self._next += 1
+        self._tracks.append(track)
+        return track
+
+    def _match(self, readings: Sequence[Reading]) -> dict[int, _Track]:
+        """Pair readings with tracks, the nearest first, around where the last movement puts them."""
+        if not self._tracks or not readings:
+            return {}
+        ours, theirs = _corners(track.box for track in self._tracks), _corners(r.box for r in readings)
+        expected = ours[:, :2] + self._shift + ours[:, 2:] / 2
+        offset = expected[:, None] - (theirs[:, :2] + theirs[:, 2:] / 2)[None]
+        heights, other = ours[:, 3][:, None], theirs[:, 3][None]
+        taller, lower = np.maximum(heights, other), np.minimum(heights, other)
+        distance = np.hypot(offset[..., 0], offset[..., 1]) / taller
+        distance[taller > lower * GROWTH] = np.inf
+        pairs: dict[int, _Track] = {}
+        taken = set()
+        for flat in np.argsort(distance, axis=None, kind="stable").tolist():
+            i, j = divmod(flat, len(readings))
+            if distance[i, j] > REACH:
+                break
+            if i not in taken and j not in pairs:
+                pairs[j] = self._tracks[i]
+                taken.add(i)
+        return pairs
+
+    def _move(self, readings: Sequence[Reading], matched: dict[int, _Track]) -> None:
+        """Learn how all moved since the last frame, and move along what was not read."""
+        if not matched:
+            self._shift = np.zeros(2)
+            return
+        steps = np.array([np.subtract(readings[j].box[:2], track.box[:2]) for j, track in matched.items()])
+        self._shift = np.median(steps, axis=0)
+        found = {track.number for track in matched.values()}
+        for track in self._tracks:
+            if track.number not in found:
+                track.box[:2] += self._shift
+
+    def _shown(self, readings: Sequence[Reading], when: float) -> tuple[Reading, ...]:
+        top = max((len(reading.top) for reading in readings), default=1)
+        visible = [t for t in self._tracks if t.hits >= CONFIRM and when - t.seen <= self._hold]
+        results = [track.result(max(top, len(track.reading.top), 1)) for track in visible]
+        return tuple(sorted(results, key=lambda reading: (reading.line, reading.box[0])))
+
+
+def _corners(boxes: object) -> NDArray[np.float64]:
+    return np.array(list(boxes), np.float64)  # type: ignore[call-overload]
+
+
+class Steady:
+    """Tells when a text has been the same for a while.
+
+    Args:
+        seconds: How long.
+
+    Raises:
+        ArgumentError: `seconds` is negative.
+    """
+
+    def __init__(self, seconds: float = 0.5) -> None:
+        if not seconds >= 0:
+            raise ArgumentError(f"stable: expected 0 or more seconds, got {seconds}")
+        self._seconds = seconds
+        self._candidate = ""
+        self._since = float("-inf")
+        self.text = ""
+
+    def update(self, text: str, when: float) -> bool:
+        """Take the text of the next frame.
+
+        Args:
+            text: All that was read; empty is a text too, so what has gone is told as well.
+            when: The frame's time in seconds.
+
+        Returns:
+            Whether `self.text` has become this text now.
+        """
+        if text != self._candidate or when < self._since:
+            self._candidate, self._since = text, when
+        if text == self.text or when - self._since < self._seconds:
+            return False
+        self.text = text
+        return True

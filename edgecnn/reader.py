@@ -1,0 +1,178 @@
+"""From a frame to readings: locate, preprocess, session, and what the net gives turned into labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from edgecnn.errors import ArgumentError
+from edgecnn.preprocess import fit
+from edgecnn.runtime.session import pixel_table
+from edgecnn.spec import Frame, Locate, Precision, Reading, Runtime
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgecnn.bundle import Bundle
+
+Box = tuple[int, int, int, int]
+
+
+class Reader:
+    """Reads frames with one artefact of a bundle. A context manager; used by one thread at a time.
+
+    Args:
+        bundle: What reads: its labels, its image, how it looks at a scene, when it rejects.
+        runtime: What runs it.
+        precision: Which of its artefacts; None takes int8 where there is one for the runtime, else float32.
+        threads: Threads of the kernels.
+        top: How many of the best classes a reading tells of, 1 or more.
+        roi: x, y, width, height of the part of a frame that is looked at; None looks at all of it.
+
+    Raises:
+        ArgumentError: A value is out of range.
+        BundleError: The artefact is absent or altered.
+        MissingExtraError: The runtime is not installed.
+        SessionError: The runtime cannot run it.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        runtime: Runtime = Runtime.LITERT,
+        precision: Precision | None = None,
+        threads: int = 1,
+        top: int = 3,
+        roi: Box | None = None,
+    ) -> None:
+        if top < 1:
+            raise ArgumentError(f"top: expected 1 or more, got {top}")
+        if roi is not None and (min(roi[:2]) < 0 or min(roi[2:]) < 1):
+            raise ArgumentError(f"roi: expected x, y from 0 and width, height from 1, got {roi}")
+        self.bundle = bundle
+        self.runtime = runtime
+        self.precision = precision or _best_precision(bundle, runtime)
+        self.roi = roi
+        self._top = min(top, len(bundle.labels))
+        self._session = bundle.open(runtime, self.precision, threads=threads)
+        self._table = pixel_table(bundle.image, self._session.input)
+
+    def read(self, picture: Frame | NDArray[np.uint8]) -> tuple[Reading, ...]:
+        """Read a picture.
+
+        Args:
+            picture: A frame, or uint8 [h, w, 3] BGR or [h, w] grey.
+
+        Returns:
+            Readings in reading order: lines top to bottom, each left to right. What the bundle rejects is left out.
+
+        Raises:
+            ArgumentError: dtype or shape is none of these, or `roi` lies outside of the picture.
+            SessionError: The runtime failed.
+        """
+        pixels = picture.picture if isinstance(picture, Frame) else picture
+        left, top, part = self._part(pixels)
+        if self.bundle.locate is Locate.WHOLE:
+            boxes, lines = [(left, top, part.shape[1], part.shape[0])], [0]
+            fitted = fit(part, self.bundle.image)[np.newaxis]
+        else:
+            from edgecnn.vision.locate import locate
+
+            found = locate(part)
+            if not found:
+                return ()
+            boxes = [(x + left, y + top, w, h) for x, y, w, h in (candidate.box for candidate in found)]
+            lines = [candidate.line for candidate in found]
+            fitted = np.stack([candidate.pixels for candidate in found])[..., np.newaxis]
+        return self._name(fitted, boxes, lines)
+
+    def crop(self, picture: Frame | NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+        """Cut out what a reading was read from, as a data set for training wants it.
+
+        Args:
+            picture: The frame that was read.
+            box: The reading's box.
+
+        Returns:
+            uint8 [28, 28] in MNIST's form where the bundle finds digits and one is found there again; else that part of
+            the picture as it is.
+        """
+        pixels = picture.picture if isinstance(picture, Frame) else picture
+        if self.bundle.locate is Locate.DIGITS:
+            from edgecnn.vision.locate import locate
+
+            left, top, part = self._part(pixels)
+            wanted = (box[0] - left, box[1] - top, box[2], box[3])
+            best = max(locate(part), key=lambda candidate: overlap(candidate.box, wanted), default=None)
+            if best is not None and overlap(best.box, wanted) > 0.5:
+                return best.pixels
+        x, y, width, height = box
+        return pixels[max(y, 0) : max(y, 0) + height, max(x, 0) : max(x, 0) + width].copy()
+
+    def close(self) -> None:
+        """Close the session."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _part(self, picture: NDArray[np.uint8]) -> tuple[int, int, NDArray[np.uint8]]:
+        if self.roi is None:
+            return 0, 0, picture
+        x, y, width, height = self.roi
+        part = picture[y : y + height, x : x + width]
+        if 0 in part.shape:
+            raise ArgumentError(f"roi: {self.roi} lies outside of a picture of {picture.shape[1]}x{picture.shape[0]}")
+        return x, y, part
+
+    def _name(self, fitted: NDArray[np.uint8], boxes: Sequence[Box], lines: Sequence[int]) -> tuple[Reading, ...]:
+        """Run the net on fitted pixels [n, height, width, channels] and name what stands in each box."""
+        tensor, session, bundle = self._table[fitted], self._session, self.bundle
+        outputs = np.concatenate([session.run(tensor[i : i + 1]) for i in range(len(tensor))])
+        probabilities = bundle.probabilities(outputs, session)
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, : self._top]
+        values = np.take_along_axis(probabilities, order, axis=1).tolist()
+        readings = []
+        for indices, best, box, line in zip(order.tolist(), values, boxes, lines, strict=True):
+            labels = [bundle.labels[index] for index in indices]
+            if labels[0] != bundle.reject.label and best[0] >= bundle.reject.threshold:
+                readings.append(Reading(labels[0], best[0], box, tuple(zip(labels, best, strict=True)), None, line))
+        return tuple(readings)
+
+
+def _best_precision(bundle: Bundle, runtime: Runtime) -> Precision:
+    there = {artifact.precision for artifact in bundle.artifacts if artifact.format is runtime.file_format}
+    return Precision.INT8 if Precision.INT8 in there or not there else Precision.FLOAT32
+
+
+def text(readings: Sequence[Reading]) -> str:
+    """Put readings together: labels of a line follow each other, lines are joined with "|".
+
+    Args:
+        readings: In reading order.
+
+    Returns:
+        Such as "123|45"; labels of more than one letter are parted by a blank. Empty without readings.
+    """
+    gap = "" if all(len(reading.label) == 1 for reading in readings) else " "
+    return "|".join(gap.join(r.label for r in line) for _, line in groupby(readings, key=lambda r: r.line))
+
+
+def overlap(first: Box, second: Box) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (first[2] * first[3] + second[2] * second[3] - shared)
