@@ -1,1 +1,1 @@
-"""Room web."""
+"""The page of `edgecnn run --serve`: the camera seen from a browser, for a board without a screen."""

@@ -1,0 +1,173 @@
+"""Between one camera and many viewers: the loop leaves its newest observation here, viewers take what they can carry.
+
+The loop's side is one assignment. Pictures are drawn and encoded on the viewers' side, once for all of them, at most
+`RATE` times a second and only while somebody looks; so neither the number of viewers nor a slow one reaches the camera.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgecnn.live.observation import Controls, Observation
+
+RATE = 15
+"""Pictures a second that viewers get at most."""
+QUALITY = 80
+"""JPEG quality of them."""
+SILENCE = 2.0
+"""Seconds after which a stream repeats itself, so that both sides notice a dead connection."""
+
+
+class Hub:
+    """A sink that keeps the newest observation. All but `take`, `idle` and `close` belong to the server's thread.
+
+    Args:
+        about: What reads and where it looks, in a line for the page.
+    """
+
+    def __init__(self, about: str) -> None:
+        self.about = about
+        self.controls: Controls | None = None
+        self.latest: Observation | None = None
+        self.ended = False
+        self.note: str | None = None
+        self._moment = time.monotonic()
+
+    def take(self, observation: Observation) -> None:
+        """Keep an observation."""
+        self.latest = observation
+        self._moment = time.monotonic()
+
+    def idle(self) -> None:
+        """Nothing is to be done without a frame."""
+
+    def close(self) -> None:
+        """End all streams."""
+        self.ended = True
+
+    def tell(self, line: str | None) -> None:
+        """Show a line about the source on the page, such as that the camera was lost; None takes it away."""
+        self.note = line
+
+    @property
+    def running(self) -> bool:
+        """Whether frames are taken."""
+        return not self.ended and not (self.controls is not None and self.controls.paused)
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last observation, or since the beginning."""
+        return time.monotonic() - self._moment
+
+    def message(self) -> dict[str, object]:
+        """What the page is told: the newest observation and how the loop is doing."""
+        seen = self.latest
+        line: dict[str, object] = {"text": "", "readings": []} if seen is None else seen.as_json()
+        return line | {
+            "running": self.running,
+            "age_ms": None if seen is None else round(seen.stats.age * 1000, 1),
+            "fps": None if seen is None else round(seen.stats.rate, 1),
+            "dropped": 0 if seen is None else seen.stats.dropped,
+            "note": "the source has ended" if self.ended else self.note,
+            "about": self.about,
+        }
+
+
+class Channel:
+    """Gives each viewer the newest part, made once for all of them. Lives in the server's event loop.
+
+    A slow viewer misses parts; it never waits for an old one, and nobody waits for it.
+
+    Args:
+        hub: Ends the streams when it has ended.
+        make: Makes the newest part; called in a thread; None means that nothing is new.
+        limit: Viewers at most.
+    """
+
+    def __init__(self, hub: Hub, make: Callable[[], bytes | None], limit: int) -> None:
+        self.viewers = 0
+        self._hub = hub
+        self._make = make
+        self._limit = limit
+        self._part = b""
+        self._number = 0
+        self._fresh = asyncio.Event()
+        self._producer: asyncio.Task[None] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether no further viewer is let in."""
+        return self.viewers >= self._limit
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Yield the newest part, again and again, until the hub has ended or the viewer leaves."""
+        self.viewers += 1
+        if self._producer is None:
+            self._producer = asyncio.create_task(self._produce())
+        seen = -1
+        try:
+            while True:
+                if self._number == seen or not self._part:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._fresh.wait(), SILENCE)
+                ended, seen = self._hub.ended, self._number
+                if self._part:
+                    yield self._part
+                if ended:
+                    return
+        finally:
+            self.viewers -= 1
+            if self.viewers == 0 and self._producer is not None:
+                self._producer.cancel()
+                self._producer, self._part = None, b""  # the next viewer wants a new picture, not this one
+
+    async def _produce(self) -> None:
+        while True:
+            part = await asyncio.to_thread(self._make)
+            if part is not None:
+                self._part = part
+                self._number += 1
+                self._fresh.set()
+                self._fresh = asyncio.Event()
+            await asyncio.sleep(1 / RATE)
+
+
+class Pictures:
+    """Makes JPEG pictures with the overlay, each only once."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._last: Observation | None = None
+
+    def __call__(self) -> bytes | None:
+        """The newest picture as a JPEG file, or None when it has been made before."""
+        import cv2
+
+        observation = self._hub.latest
+        if observation is None or observation is self._last:
+            return None
+        self._last = observation
+        done, data = cv2.imencode(".jpg", observation.overlay(), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        return data.tobytes() if done else None
+
+
+class Messages:
+    """Makes the page's messages, each only once."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._last: dict[str, object] = {}
+
+    def __call__(self) -> bytes | None:
+        """The newest message as JSON, or None when it has been made before."""
+        message = self._hub.message()
+        if message == self._last:
+            return None
+        self._last = message
+        return json.dumps(message).encode()

@@ -1,0 +1,133 @@
+"""The page as a sink of the live loop: a uvicorn server in a thread of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import ArgumentError, MissingExtraError
+from edgecnn.web.guard import Guard
+from edgecnn.web.hub import Hub
+
+if TYPE_CHECKING:
+    from edgecnn.live.observation import Controls, Observation
+    from edgecnn.reader import Reader
+
+DEFAULT = "127.0.0.1:8080"
+END_SECONDS = 5
+
+
+class Page:
+    """Serves the page from its making until `close`.
+
+    Args:
+        address: `HOST:PORT`, `HOST` or `PORT`; port 0 takes a free one.
+        reader: For pictures that visitors send; not the live loop's own. The caller closes it.
+        about: What reads and where it looks, in a line.
+        token: What a visitor has to know. On an address that others can reach, None makes one up.
+
+    Raises:
+        ArgumentError: The address is malformed, or in use, or not this machine's.
+        MissingExtraError: starlette, uvicorn or prometheus_client is not installed.
+    """
+
+    def __init__(self, address: str, reader: Reader, about: str, token: str | None = None) -> None:
+        try:
+            import prometheus_client  # noqa: F401
+            import starlette  # noqa: F401
+            import uvicorn
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(error.name or "uvicorn", "serve") from error
+        from edgecnn.web.app import build
+
+        host, port = parse_address(address)
+        if token is not None and not 8 <= len(token) <= 200:
+            raise ArgumentError(f"token: expected 8 to 200 characters, got {len(token)}")
+        self.token = token if token is not None or _is_loopback(host) else secrets.token_urlsafe(18)
+        self.hub = Hub(about)
+        listener = _listen(host, port)
+        self.port: int = listener.getsockname()[1]
+        self._host = host
+        config = uvicorn.Config(
+            Guard(build(self.hub, reader), self.token),
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            limit_concurrency=128,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="page", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """The address to open, with the token where one is needed."""
+        host = _own_name() if self._host in ("0.0.0.0", "::") else self._host
+        query = f"/?token={self.token}" if self.token else "/"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{query}"
+
+    def attach(self, controls: Controls) -> None:
+        """Let the page's button stop and start the loop."""
+        self.hub.controls = controls
+
+    def take(self, observation: Observation) -> None:
+        """Keep an observation for the viewers."""
+        self.hub.take(observation)
+
+    def idle(self) -> None:
+        """Nothing is to be done without a frame."""
+
+    def close(self) -> None:
+        """End all streams and stop the server."""
+        self.hub.close()
+        self._server.should_exit = True
+        self._thread.join(END_SECONDS)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read `HOST:PORT`, `HOST` or `PORT`; what is left out comes from 127.0.0.1:8080.
+
+    Raises:
+        ArgumentError: It is none of these.
+    """
+    host, port = DEFAULT.split(":")
+    if text.isdigit():
+        port = text
+    elif text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        host, port = text.split(":")
+    else:
+        host = text or host
+    if not host or any(c.isspace() or c == "/" for c in host) or not (port.isdigit() and int(port) < 65536):
+        raise ArgumentError(f"--serve: expected HOST:PORT such as {DEFAULT} or 0.0.0.0:8080, got {text!r}")
+    return host, int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # Bound here, not by uvicorn, so that an address in use is told before the camera is opened.
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(place[:2], family=family, backlog=64)
+    except OSError as error:
+        raise ArgumentError(
+            f"--serve: cannot listen on {host}:{port}: {error.strerror or error}; try another"
+        ) from error
+
+
+def _own_name() -> str:
+    return socket.gethostname()
