@@ -25,15 +25,12 @@ def build_wheel() -> tuple[str, bytes]:
         RemoteError: edgecnn runs from files without an installation, so its requirements are unknown.
     """
     package = Path(edgecnn.__file__).parent
-    try:
-        distribution = metadata.distribution("edgecnn")
-    except metadata.PackageNotFoundError:
-        raise RemoteError(
-            "edgecnn: expected an installed package, found only its files; run: pip install -e ."
-        ) from None
-    described = distribution.read_text("METADATA")
+    # A checkout may also have an edgecnn.egg-info of an older build in the search path; it has no METADATA.
+    described = next(
+        filter(None, (found.read_text("METADATA") for found in metadata.distributions(name="edgecnn"))), None
+    )
     if described is None:
-        raise RemoteError("edgecnn: its installation has no METADATA; run: pip install --force-reinstall edgecnn")
+        raise RemoteError("edgecnn: expected an installed package, found only its files; run: pip install -e .")
     info = f"edgecnn-{edgecnn.__version__}.dist-info"
     files = {
         f"edgecnn/{path.relative_to(package).as_posix()}": path.read_bytes()
