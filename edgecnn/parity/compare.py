@@ -8,19 +8,20 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgecnn.bundle import Bundle, Head, Reference
 from edgecnn.errors import ArgumentError
 from edgecnn.parity.judge import Answers, base_of, equality_of, reasons_of, row_of
+from edgecnn.parity.pictures import Pictures
 from edgecnn.parity.report import KERAS, Budget, ParityReport
 from edgecnn.runtime.session import Session, dequantize, raw_pixel_outputs, softmax
 from edgecnn.spec import ImageSpec, Precision, Runtime
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 _CHUNK_BYTES = 4 * 2**20
 """Pictures that are in memory at once."""
@@ -28,23 +29,6 @@ _NAMES = {Runtime.LITERT: "TFLite", Runtime.ONNX: "ONNX"}
 
 Progress = Callable[[int, int], None]
 """Called with the pictures that are done and all of them."""
-
-
-class Pictures(Protocol):
-    """Pictures with labels, given on demand; a split of `edgecnn.data` is one."""
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Whole numbers [n], an index into the bundle's labels each."""
-        ...
-
-    def __len__(self) -> int:
-        """How many pictures there are."""
-        ...
-
-    def pixels(self, indices: ArrayLike, image: ImageSpec) -> NDArray[np.uint8]:
-        """uint8 [k, height, width, channels], fitted to the network's size."""
-        ...
 
 
 def compare_bundle(
