@@ -1,7 +1,7 @@
 """edgecnn: from a Keras CNN to proven int8 TFLite and ONNX on a Raspberry-Pi-class board.
 
-The public names are imported when they are first used: `import edgecnn` costs nothing, and a board without TensorFlow has
-all that it can run.
+The public names are imported when they are first used: `import edgecnn` costs nothing, and a board without TensorFlow
+has all that it can run.
 """
 
 from __future__ import annotations
