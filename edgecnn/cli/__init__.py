@@ -23,6 +23,9 @@ from edgecnn import __version__
 from edgecnn.errors import EdgecnnError
 
 COMMANDS: dict[str, str] = {
+    "data": "Show what is in a data set: classes, splits, where it is from.",
+    "nets": "List the nets: parameters, multiplications, picture, where each comes from.",
+    "train": "Train a net on a data set into a run folder.",
     "parity": "Prove that a bundle's artefacts answer as the model that they were made from.",
     "run": "Read pictures, a video, a camera or a stream with a bundle.",
 }

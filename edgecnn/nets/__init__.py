@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgecnn import _tf
 from edgecnn.errors import ArgumentError, ModelError
 from edgecnn.nets.alexnet import ALEXNET
 from edgecnn.nets.alexnet_lite import ALEXNET_LITE
@@ -97,4 +98,5 @@ def build(name: str, *, classes: int | None = None, image: ImageSpec | None = No
             f"net {name}: expected a picture of at least {net.least}x{net.least} pixels, "
             f"got {image.height}x{image.width}; take larger pictures or another net"
         )
-    return net.build(shape=image.shape, classes=classes)
+    with _tf.quiet():  # the first network of a process makes TensorFlow tell that it found no GPU
+        return net.build(shape=image.shape, classes=classes)

@@ -40,6 +40,7 @@ ALEXNET = Net(
         batch=32,
         rate=3e-4,
         schedule=Schedule.ONE_CYCLE,
+        patience=7,
         augmentation=Augmentation(rotation=10, shift=0.08, shear=5, zoom=0.1, fill=Fill.NEAREST),
     ),
     source="AlexNet without padding and without its two groups",

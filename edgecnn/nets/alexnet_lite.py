@@ -44,6 +44,7 @@ ALEXNET_LITE = Net(
         epochs=15,
         rate=1.5e-3,
         schedule=Schedule.ONE_CYCLE,
+        patience=7,
         augmentation=Augmentation(rotation=10, shift=0.08, shear=10, zoom=0.1),
         bfloat16=True,
     ),

@@ -48,6 +48,7 @@ CONV_32_64_128 = Net(
         epochs=12,
         rate=1.5e-3,
         schedule=Schedule.ONE_CYCLE,
+        patience=6,
         augmentation=Augmentation(rotation=10, shift=0.08, shear=10, zoom=0.1),
         bfloat16=True,
     ),

@@ -34,6 +34,7 @@ CONV_32_64_64 = Net(
         epochs=20,
         rate=2e-3,
         schedule=Schedule.ONE_CYCLE,
+        patience=10,
         augmentation=Augmentation(rotation=10, shift=0.08, shear=10, zoom=0.1),
     ),
     source="a Keras CNN on MNIST with three convolutions and RMSprop",

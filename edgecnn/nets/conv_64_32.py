@@ -31,6 +31,7 @@ CONV_64_32 = Net(
         epochs=15,
         rate=2e-3,
         schedule=Schedule.ONE_CYCLE,
+        patience=7,
         augmentation=Augmentation(rotation=8, shift=0.06, shear=8, zoom=0.08),
     ),
     source="a first Keras CNN on MNIST: 64 and 32 filters on pixels of 0..255",

@@ -32,6 +32,7 @@ TINY = Net(
         epochs=30,
         rate=1e-2,
         schedule=Schedule.ONE_CYCLE,
+        patience=12,
         offset=-0.5,
         augmentation=Augmentation(rotation=5, shift=0.04, shear=5, zoom=0.05),
     ),

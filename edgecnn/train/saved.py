@@ -25,7 +25,7 @@ def save_model(model: Any, path: Path) -> None:
         ArgumentError: It ends in something else.
         OSError: The disk is full or the folder cannot be written.
     """
-    kind = _kind(path)
+    kind = checked_model_file(path)
     with tempfile.TemporaryDirectory(prefix=".save-", dir=path.parent) as folder:
         temporary = Path(folder) / f"model{kind}"
         if kind == ".weights.h5":
@@ -44,7 +44,7 @@ def load_model(path: Path) -> Any:
         ArgumentError: The file's name ends in something else.
         ModelError: The file is absent or broken.
     """
-    if _kind(path) == ".weights.h5":
+    if checked_model_file(path) == ".weights.h5":
         raise ArgumentError(f"model: {path} holds weights alone; load them into a net with load_weights")
     return _opened(path, lambda: _tf.keras().models.load_model(path, compile=False, safe_mode=True))
 
@@ -60,7 +60,7 @@ def load_weights(model: Any, path: Path) -> None:
         ArgumentError: The file's name ends in something else.
         ModelError: The file is absent or broken, or its weights do not fit.
     """
-    if _kind(path) == ".weights.h5":
+    if checked_model_file(path) == ".weights.h5":
         _opened(path, lambda: model.load_weights(path))
         return
     weights = load_model(path).get_weights()
@@ -70,7 +70,12 @@ def load_weights(model: Any, path: Path) -> None:
     model.set_weights(weights)
 
 
-def _kind(path: Path) -> str:
+def checked_model_file(path: Path) -> str:
+    """The suffix of a model's file, one of `SUFFIXES`.
+
+    Raises:
+        ArgumentError: The name ends in something else.
+    """
     for suffix in SUFFIXES:
         if path.name.endswith(suffix):
             return suffix
