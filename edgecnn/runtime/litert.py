@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from edgecnn.errors import ArgumentError, MissingExtraError, SessionError
 from edgecnn.runtime.check import check_ends, check_threads, one_line, precision_of, read_artifact, spec_or_error
+from edgecnn.runtime.quiet import without_greeting
 from edgecnn.spec import Runtime, TensorSpec
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ class LiteRtSession:
         content = read_artifact(path) if content is None else content
         if content[4:8] != IDENTIFIER:
             raise SessionError(f"{path}: not a TFLite model (no {IDENTIFIER.decode()} at byte 4)")
-        interpreter = _open(path, content, threads)
-        sources, results = interpreter.get_input_details(), interpreter.get_output_details()
+        interpreter, sources, results = _open(path, content, threads)
         if len(sources) != 1 or len(results) != 1:
             raise SessionError(f"{path}: expected 1 input and 1 output, got {len(sources)} and {len(results)}")
         self.path = path
@@ -111,7 +111,7 @@ def _closed(*_: Any) -> Any:
     raise SessionError("session: it was closed; open a new one")
 
 
-def _open(path: Path, content: bytes, threads: int) -> Any:
+def _open(path: Path, content: bytes, threads: int) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ModuleNotFoundError as error:
@@ -119,11 +119,12 @@ def _open(path: Path, content: bytes, threads: int) -> Any:
             raise
         raise MissingExtraError("ai_edge_litert", "pi") from error
     try:
-        interpreter = Interpreter(model_content=content, num_threads=threads)
-        interpreter.allocate_tensors()
+        with without_greeting():
+            interpreter = Interpreter(model_content=content, num_threads=threads)
+            interpreter.allocate_tensors()
+        return interpreter, interpreter.get_input_details(), interpreter.get_output_details()
     except (ValueError, RuntimeError) as error:
         raise SessionError(f"{path}: LiteRT cannot open it: {one_line(error)}") from error
-    return interpreter
 
 
 def _spec(path: Path, details: dict[str, Any]) -> TensorSpec:
