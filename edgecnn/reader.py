@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from edgecnn.bundle import Bundle
 
 Box = tuple[int, int, int, int]
+Mark = Callable[[str], None]
+
+
+def _unmarked(_stage: str) -> None:
+    """Nobody times the stages."""
 
 
 class Reader:
@@ -62,11 +67,12 @@ class Reader:
         self._session = bundle.open(runtime, self.precision, threads=threads)
         self._table = pixel_table(bundle.image, self._session.input)
 
-    def read(self, picture: Frame | NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def read(self, picture: Frame | NDArray[np.uint8], *, mark: Mark = _unmarked) -> tuple[Reading, ...]:
         """Read a picture.
 
         Args:
             picture: A frame, or uint8 [h, w, 3] BGR or [h, w] grey.
+            mark: Called with "locate", "preprocess", "inference", "postprocess" as each is done, for a bench.
 
         Returns:
             Readings in reading order: lines top to bottom, each left to right. What the bundle rejects is left out.
@@ -85,11 +91,13 @@ class Reader:
 
             found = locate(part)
             if not found:
+                mark("locate")
                 return ()
             boxes = [(x + left, y + top, w, h) for x, y, w, h in (candidate.box for candidate in found)]
             lines = [candidate.line for candidate in found]
             fitted = np.stack([candidate.pixels for candidate in found])[..., np.newaxis]
-        return self._name(fitted, boxes, lines)
+        mark("locate")
+        return self._name(fitted, boxes, lines, mark)
 
     def crop(self, picture: Frame | NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
         """Cut out what a reading was read from, as a data set for training wants it.
@@ -135,10 +143,14 @@ class Reader:
             raise ArgumentError(f"roi: {self.roi} lies outside of a picture of {picture.shape[1]}x{picture.shape[0]}")
         return x, y, part
 
-    def _name(self, fitted: NDArray[np.uint8], boxes: Sequence[Box], lines: Sequence[int]) -> tuple[Reading, ...]:
+    def _name(
+        self, fitted: NDArray[np.uint8], boxes: Sequence[Box], lines: Sequence[int], mark: Mark
+    ) -> tuple[Reading, ...]:
         """Run the net on fitted pixels [n, height, width, channels] and name what stands in each box."""
         tensor, session, bundle = self._table[fitted], self._session, self.bundle
+        mark("preprocess")
         outputs = np.concatenate([session.run(tensor[i : i + 1]) for i in range(len(tensor))])
+        mark("inference")
         probabilities = bundle.probabilities(outputs, session)
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, : self._top]
         values = np.take_along_axis(probabilities, order, axis=1).tolist()
@@ -147,6 +159,7 @@ class Reader:
             labels = [bundle.labels[index] for index in indices]
             if labels[0] != bundle.reject.label and best[0] >= bundle.reject.threshold:
                 readings.append(Reading(labels[0], best[0], box, tuple(zip(labels, best, strict=True)), None, line))
+        mark("postprocess")
         return tuple(readings)
 
 

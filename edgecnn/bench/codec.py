@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON and back. What comes back is checked field by field: a result file may come from anywhere."""
+"""Frozen dataclasses to JSON and back. What comes back is checked field by field: a file may come from anywhere."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ ARM_PARTS = {
     0xD49: "Neoverse-N2",
     0xD4F: "Neoverse-V2",
 }
-"""CPU part numbers of Arm Ltd. (implementer 0x41), from the Main ID Register descriptions of their reference manuals."""
+"""CPU part numbers of Arm Ltd. (implementer 0x41), from the Main ID Registers in their reference manuals."""
 
 FEATURES = {
     "asimd": "NEON",

@@ -71,7 +71,8 @@ class Machine:
         name = f"{self.board} ({self.cpu})" if self.board else self.cpu
         usable = f" ({self.usable} usable)" if self.usable != self.cores else ""
         features = f", {', '.join(self.features)}" if self.features else ""
-        return f"{name}, {self.cores} cores{usable}, {self.architecture}{features}, {self.memory / 2**30:.1f} GiB, {self.os}"
+        memory = f"{self.memory / 2**30:.1f} GiB"
+        return f"{name}, {self.cores} cores{usable}, {self.architecture}{features}, {memory}, {self.os}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,29 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class Parity:
+    """The parity verdict of a bundle, as it says; judged at export, not here.
+
+    Attributes:
+        bundle: Its name.
+        passed: The verdict.
+        data: The pictures that it was judged on.
+        pictures: How many.
+        equal: Pictures for which TFLite int8 and ONNX int8 give equal outputs, bit for bit.
+        compared: Of how many.
+        reasons: Why it failed.
+    """
+
+    bundle: str
+    passed: bool
+    data: str
+    pictures: int
+    equal: int | None
+    compared: int | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """A fresh process that opens the artefact and runs it once; median of several such processes.
 
@@ -236,7 +259,8 @@ class Doubt:
     """A reason not to trust a figure.
 
     Attributes:
-        code: Short name: throttled, busy, stolen, clock, spread, drift, warm-up, few, timer, interrupted, start.
+        code: Short name: throttled, busy, stolen, clock, threads, alone, spread, drift, warm-up, few, timer,
+            interrupted.
         text: One line: what was seen, what was expected.
         target: Name of the row, or null when all are meant.
     """
@@ -263,6 +287,7 @@ class BenchResult:
         after: Its state after.
         timer_us: What the timing loop reads for an empty call; contained in every latency.
         rows: Latencies.
+        parity: Verdicts of the bundles.
         throughput: Inferences per second.
         end_to_end: Picture in, reading out.
         energy: Energy of an inference.
@@ -283,6 +308,7 @@ class BenchResult:
     after: Conditions
     timer_us: float
     rows: tuple[Row, ...]
+    parity: tuple[Parity, ...]
     throughput: tuple[Throughput, ...]
     end_to_end: tuple[EndToEnd, ...]
     energy: tuple[Energy, ...]
