@@ -218,6 +218,10 @@ class Graph:
         for signature in model.signatureDefs or ():
             for entry in [*signature.inputs, *signature.outputs]:
                 entry.tensorIndex = place[int(entry.tensorIndex)]
+        codes = sorted({int(op.opcodeIndex) for op in sub.operators})
+        for op in sub.operators:
+            op.opcodeIndex = codes.index(int(op.opcodeIndex))
+        model.operatorCodes = [model.operatorCodes[i] for i in codes]  # the calibrator trips over unused ones
         holders = [*sub.tensors, *(model.metadata or ())]
         buffers = sorted({0} | {int(holder.buffer) for holder in holders})  # buffer 0 is the empty one, by convention
         moved = {old: new for new, old in enumerate(buffers)}

@@ -41,6 +41,8 @@ def match_leaky_relu(model: Any) -> None:
         if before is None or before.op_type != "DequantizeLinear":
             continue
         after = [reader for reader in graph.node if node.output[0] in reader.input]
+        if any(reader.output[0] == graph.output[0].name for reader in after):
+            continue  # the scale of the output is read by others and must be the true one
         if [reader.op_type for reader in after] != ["QuantizeLinear"]:
             raise ConversionError(f"ONNX: expected a QuantizeLinear after LeakyRelu {node.name}, got {after}")
         source, result = (float(numpy_helper.to_array(constants[step.input[1]])) for step in (before, after[0]))
