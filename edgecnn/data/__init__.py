@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.data import folder, optdigits
+from edgecnn.data import folder, live, optdigits
 from edgecnn.data.mnist import FASHION_MNIST, MNIST, load_family
 from edgecnn.data.types import ArraySplit, Dataset, Progress, Skipped, Split
 from edgecnn.errors import ArgumentError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "ArraySplit", "Dataset", "Progress", "Skipped", "Split", "load"]
 
-NAMES = (MNIST.name, FASHION_MNIST.name, optdigits.NAME)
+NAMES = (MNIST.name, FASHION_MNIST.name, optdigits.NAME, live.NAME)
 """What `load` knows by name; anything else is the path of a folder."""
 
 
@@ -53,6 +53,8 @@ def load(
             return load_family(family, data_dir=data_dir, seed=seed, progress=progress)
     if name == optdigits.NAME:
         return optdigits.load_optdigits(seed=seed)
+    if name == live.NAME:
+        return live.load_live(data_dir=data_dir, seed=seed, progress=progress)
     path = Path(name).expanduser()
     if not path.is_dir():
         raise ArgumentError(

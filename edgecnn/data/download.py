@@ -7,6 +7,7 @@ import http.client
 import queue
 import threading
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -118,7 +119,7 @@ def _fetch(url: str, remote: Remote, progress: Progress | None, limits: Limits) 
             if time.monotonic() > deadline:
                 raise DataError(f"only {len(data):,} of {remote.size:,} bytes came in {limits.total:g} s")
             if progress is not None:
-                progress(f"downloading {remote.name}", len(data), remote.size)
+                progress(len(data), remote.size, f"downloading {remote.name}")
     found = hashlib.sha256(data).hexdigest()
     if found != remote.sha256:
         raise DataError(f"the hash is wrong (SHA-256 {found[:12]}..., expected {remote.sha256[:12]}...)")
@@ -135,6 +136,8 @@ def _open(url: str, limits: Limits) -> http.client.HTTPResponse:
         try:
             response = urllib.request.urlopen(request, timeout=limits.stall)
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             answers.put(error)
             return
         answers.put(response)

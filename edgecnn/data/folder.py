@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from edgecnn.data.stratify import stratify
+from edgecnn.data.stratify import LEAST, stratify
 from edgecnn.data.types import Dataset, Skipped, checked_indices
 from edgecnn.errors import ArgumentError, DataError
 from edgecnn.pictures import decode, is_picture, read, read_bytes, shown
@@ -127,7 +127,7 @@ def load_folder(
     try:
         parts = _split(usable, labels, (validation, test), seed)
     except DataError as error:
-        raise DataError(f"{shown(path)}: {error}{_because(skipped)}") from None
+        raise DataError(f"{shown(path)}: {error}{_because(skipped, usable, path, labels)}") from None
     train, held, tested = (FolderSplit([usable[i].path for i in p], [usable[i].label for i in p]) for p in parts)
     shapes = {picture.shape for picture in usable}
     lines = sorted(f"{labels[picture.label]}\0{picture.digest}\n" for picture in usable)
@@ -149,7 +149,7 @@ def _classes(path: Path) -> list[Path]:
     """The sub-folders that are classes, by name."""
     try:
         entries = sorted(path.iterdir(), key=lambda entry: entry.name)
-        classes = [entry for entry in entries if entry.is_dir() and not _hidden(entry.name)]
+        classes = [entry for entry in entries if _is_class(entry)]
     except (OSError, ValueError) as error:
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such folder"
         raise DataError(f"{shown(path)}: expected a folder with one sub-folder for each class: {reason}") from error
@@ -177,6 +177,15 @@ def _holds_pictures(folder: Path) -> bool:
         return False
 
 
+def _is_class(entry: Path) -> bool:
+    return entry.is_dir() and not _hidden(entry.name) and not _is_loop(entry)
+
+
+def _is_loop(entry: Path) -> bool:
+    """Whether an entry of the data set's folder links back to that folder or to one that it is in."""
+    return entry.is_symlink() and entry.parent.resolve().is_relative_to(entry.resolve())
+
+
 def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
@@ -188,11 +197,7 @@ def _walk(root: Path, classes: list[Path]) -> tuple[list[tuple[Path, int]], list
     loose = sorted(entry for entry in root.iterdir() if not entry.is_dir())
     skipped += [Skipped(shown(entry), "it is in no class's folder") for entry in loose if is_picture(entry)]
     ignored = len(loose) - len(skipped)
-    here = root.resolve()
     for label, folder in enumerate(classes):
-        if here.is_relative_to(folder.resolve()):
-            skipped.append(Skipped(shown(folder), "a link to a folder that holds the data set itself"))
-            continue
         for path in _files(folder, skipped):
             if is_picture(path):
                 found.append((path, label))
@@ -236,7 +241,7 @@ def _check(found: list[tuple[Path, int]], progress: Progress | None) -> list[_Ch
     for result in _in_threads(check, found):
         checked.append(result)
         if progress is not None:
-            progress("checking pictures", len(checked), len(found))
+            progress(len(checked), len(found), "checking pictures")
     return checked
 
 
@@ -283,7 +288,10 @@ def _split(
     return stratify(classes, np.array(groups, np.int64), labels, shares, seed)
 
 
-def _because(skipped: list[Skipped]) -> str:
-    if not skipped:
-        return ""
-    return f"; {len(skipped)} could not be used, such as {skipped[0].file} ({skipped[0].reason})"
+def _because(skipped: list[Skipped], usable: list[_Checked], root: Path, labels: tuple[str, ...]) -> str:
+    """How many pictures of the classes that are too small could not be used, with one for an example."""
+    different = {(picture.label, picture.digest) for picture in usable}
+    sizes = np.bincount([label for label, _ in different], minlength=len(labels))
+    short = tuple(shown(root / name) + os.sep for name, size in zip(labels, sizes, strict=True) if size < LEAST)
+    lost = [one for one in skipped if one.file.startswith(short)]
+    return f"; {len(lost)} could not be used, such as {lost[0].file} ({lost[0].reason})" if lost else ""

@@ -47,6 +47,7 @@ class Family:
 
     Attributes:
         name: Its name, which is also that of its sub-folder.
+        raw: The sub-folder in which torchvision keeps it.
         labels: Names of its classes.
         credit: Who made it.
         parts: Training images, training labels, test images, test labels.
@@ -55,6 +56,7 @@ class Family:
     """
 
     name: str
+    raw: str
     labels: tuple[str, ...]
     credit: str
     parts: tuple[Part, Part, Part, Part]
@@ -68,6 +70,7 @@ def _part(stem: str, key: str, shape: tuple[int, ...], content: str, size: int, 
 
 MNIST = Family(
     "mnist",
+    "MNIST/raw",
     tuple("0123456789"),
     "MNIST (Y. LeCun, C. Cortes, C. Burges)",
     (
@@ -108,6 +111,7 @@ MNIST = Family(
 )
 FASHION_MNIST = Family(
     "fashion-mnist",
+    "FashionMNIST/raw",
     ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
     "Fashion-MNIST (Zalando, MIT)",
     (
@@ -200,11 +204,12 @@ def load_family(
 
 
 def places(family: Family, data_dir: Path | None) -> list[Path]:
-    """The folders that are looked in, in this order."""
+    """The folders that are looked in, in this order: the family's own before one that may hold another member."""
     environment = os.environ.get("EDGECNN_DATA")
     roots = [data_dir, Path(environment).expanduser() if environment else None]
     keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
-    found = [folder for root in (*roots, keras) if root is not None for folder in (root / family.name, root)]
+    inside = (family.name, family.raw, ".")
+    found = [root / name for root in (*roots, keras) if root is not None for name in inside]
     return [*dict.fromkeys([*found, _cache(family)])]
 
 
@@ -227,8 +232,8 @@ def _arrays(
                 download(part.packed, family.mirrors, target, progress=progress, limits=limits)
     except DataError as error:
         raise DataError(
-            f"{family.name} is not in {', '.join(map(str, looked))}, and {error}; put its four .gz files into one of "
-            "these folders, or use the embedded digits: optdigits"
+            f"{family.name} is in none of {', '.join(map(str, looked))}, and {error}; put its four .gz files into one "
+            "of these folders, or use the embedded digits: optdigits"
         ) from error
     found = _read(family, target)
     if found is None:

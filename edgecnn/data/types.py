@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Progress(Protocol):
     """Told how far a long work has come, for a bar or a line."""
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Say that `done` of `total` are done; `what` is a few words for people."""
+    def __call__(self, done: int, total: int, text: str, /) -> None:
+        """Say that `done` of `total` are done; `text` is a few words for people."""
         ...
 
 
