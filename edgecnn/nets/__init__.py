@@ -12,6 +12,7 @@ from edgecnn.nets.conv_32_64_64 import CONV_32_64_64
 from edgecnn.nets.conv_32_64_128 import CONV_32_64_128, CONV_32_64_128_LEAKY
 from edgecnn.nets.conv_64_32 import CONV_64_32
 from edgecnn.nets.digits import DIGITS
+from edgecnn.nets.digits_live import DIGITS_LIVE
 from edgecnn.nets.net import Builder, Net, count_macs
 from edgecnn.nets.recipe import Augmentation, Fill, Optimizer, Recipe, Schedule
 from edgecnn.nets.tiny import TINY
@@ -36,7 +37,17 @@ __all__ = [
 MAX_CLASSES = 100_000
 """Most classes that a net may have."""
 
-_ALL = (DIGITS, TINY, CONV_64_32, CONV_32_64_64, CONV_32_64_128, CONV_32_64_128_LEAKY, ALEXNET_LITE, ALEXNET)
+_ALL = (
+    DIGITS,
+    DIGITS_LIVE,
+    TINY,
+    CONV_64_32,
+    CONV_32_64_64,
+    CONV_32_64_128,
+    CONV_32_64_128_LEAKY,
+    ALEXNET_LITE,
+    ALEXNET,
+)
 
 NETS: dict[str, Net] = {net.name: net for net in _ALL}
 """Every net by name: our own first, then the seeds."""

@@ -10,8 +10,15 @@ from edgecnn.nets.recipe import Augmentation, Recipe, Schedule
 from edgecnn.spec import Fit, ImageSpec
 
 
-def build(*, shape: tuple[int, int, int], classes: int) -> Any:
-    """Build it, see `net.Builder`."""
+def build(*, shape: tuple[int, int, int], classes: int, width: int = 16, name: str = "digits") -> Any:
+    """Build it, see `net.Builder`.
+
+    Args:
+        shape: Height, width and channels of the input.
+        classes: How many logits it gives.
+        width: Filters of the first convolutions; the later ones have two and four times as many.
+        name: Name of the model.
+    """
     keras = _tf.keras()
     layers = keras.layers
 
@@ -21,13 +28,13 @@ def build(*, shape: tuple[int, int, int], classes: int) -> Any:
         return layers.ReLU()(layers.BatchNormalization()(x))
 
     x = image = keras.Input(shape, name="image")
-    for filters in (16, 32):
+    for filters in (width, 2 * width):
         x = convolve(convolve(x, filters, 3), filters, 3)
         x = layers.MaxPooling2D(2)(x)
-    x = convolve(x, 64, 3, "valid")
-    x = convolve(x, 64, 1)
+    x = convolve(x, 4 * width, 3, "valid")
+    x = convolve(x, 4 * width, 1)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(image, layers.Dense(classes, name="logits")(x), name="digits")
+    return keras.Model(image, layers.Dense(classes, name="logits")(x), name=name)
 
 
 DIGITS = Net(

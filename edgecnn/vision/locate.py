@@ -12,6 +12,7 @@ from edgecnn.preprocess import centre_digits
 from edgecnn.vision.group import Blobs, blobs
 from edgecnn.vision.ink import Ink, ink_maps
 from edgecnn.vision.lines import reading_order
+from edgecnn.vision.rules import without_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
         grey = cv2.resize(grey, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
     boxes: list[NDArray[np.int32]] = []
     inks: list[NDArray[np.uint8]] = []
-    for ink in ink_maps(grey):
+    for ink in map(without_rules, ink_maps(grey)):
         found = blobs(ink)
         boxes.extend(found.boxes)
         inks.extend(cut(ink, found, i) for i in range(len(found.boxes)))
