@@ -23,8 +23,7 @@ UNREACHABLE = re.compile(
 
 BASE = {
     "edgecnn", "numpy", "typer", "rich",
-    "annotated-doc", "annotated-types", "click", "markdown-it-py", "mdurl", "pydantic", "pydantic-core", "pygments",
-    "shellingham", "typing-extensions", "typing-inspection",
+    "annotated-doc", "click", "markdown-it-py", "mdurl", "pygments", "shellingham", "typing-extensions",
 }  # fmt: skip
 """What the base install may bring: numpy, typer and rich, with what they need themselves."""
 

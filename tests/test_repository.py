@@ -89,5 +89,7 @@ def test_version_is_the_same_in_package_project_and_changelog():
 
 def test_nothing_but_the_command_line_prints_or_exits():
     said = re.compile(r"^\s*(print\(|sys\.exit|raise SystemExit)", re.MULTILINE)
-    rooms = [path for path in (ROOT / "edgecnn").rglob("*.py") if path.parent.name != "cli"]
-    assert [path for path in rooms if said.search(path.read_text())] == []
+    texts = {path: path.read_text() for path in (ROOT / "edgecnn").rglob("*.py") if path.parent.name != "cli"}
+    # A file that is run as a process of its own speaks to the process that started it.
+    rooms = {path: text for path, text in texts.items() if 'if __name__ == "__main__":' not in text}
+    assert [path for path, text in rooms.items() if said.search(text)] == []
