@@ -64,7 +64,7 @@ class Observation:
 
         with self._lock:
             if not self._drawn:
-                self._drawn.append(draw(self.frame.picture, self.readings, self.stats))
+                self._drawn.append(draw(self.frame.picture, self.readings, self.stats, self.text))
             return self._drawn[0]
 
     def as_json(self) -> dict[str, object]:

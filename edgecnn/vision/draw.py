@@ -92,7 +92,7 @@ def _frame(canvas: NDArray[np.uint8], box: tuple[int, int, int, int], colour: Co
 def _write(
     canvas: NDArray[np.uint8], text: str, at: tuple[int, int], size: float, colour: Colour, *, below: bool = False
 ) -> None:
-    """Text on a dark plate whose lower left (`below`: upper left) corner is at a place, moved into the canvas, smaller if need be."""
+    """Text on a dark plate; its lower left (`below`: upper left) corner is at a place. Kept inside of the canvas."""
     import cv2
 
     thick = max(1, round(1.6 * size))
