@@ -44,6 +44,19 @@ class Runtime(StrEnum):
         return Format.TFLITE if self is Runtime.LITERT else Format.ONNX
 
 
+class Target(StrEnum):
+    """Which file formats an export writes."""
+
+    TFLITE = "tflite"
+    ONNX = "onnx"
+    BOTH = "both"
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """The file formats."""
+        return tuple(Format) if self is Target.BOTH else (Format(self.value),)
+
+
 class Fit(StrEnum):
     """How a picture of any size is brought to the network's size.
 

@@ -26,6 +26,10 @@ COMMANDS: dict[str, str] = {
     "data": "Show what is in a data set: classes, splits, where it is from.",
     "nets": "List the nets: parameters, multiplications, picture, where each comes from.",
     "train": "Train a net on a data set into a run folder.",
+    "export": "Make a proven bundle of a trained model: TFLite and ONNX, float32 and int8.",
+    "bench": "Measure latency, throughput, memory and energy of bundles on this machine.",
+    "history": "Show what was measured before, over versions and machines.",
+    "report": "Write results of bench as one page that explains itself: HTML and Markdown.",
     "parity": "Prove that a bundle's artefacts answer as the model that they were made from.",
     "run": "Read pictures, a video, a camera or a stream with a bundle.",
 }

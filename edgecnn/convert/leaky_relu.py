@@ -1,9 +1,9 @@
 """LeakyReLU with the rounding of XNNPACK, so that ONNX Runtime gives LiteRT's integers.
 
-XNNPACK multiplies int8 by factors of 1/256 (`positive_scale` and `negative_scale` in its qs8-vlrelu kernels), and rounds
-ties up: y = zero + floor(x * round(256 * factor) / 256 + 1/2). For a slope of 0.1 that is 26/256, which moves a good part
-of the outputs by one step. ONNX's DequantizeLinear, LeakyRelu, QuantizeLinear with exact factors would be closer to the
-float network, but no longer the same network. So the factors of the ONNX file are those that XNNPACK uses.
+XNNPACK multiplies int8 by factors of 1/256 (`positive_scale` and `negative_scale` in its qs8-vlrelu kernels), and
+rounds ties up: y = zero + floor(x * round(256 * factor) / 256 + 1/2). For a slope of 0.1 that is 26/256, which moves a
+good part of the outputs by one step. DequantizeLinear, LeakyRelu and QuantizeLinear with the exact factors would be
+closer to the float network, but no longer the same network. So the ONNX file has the factors that XNNPACK uses.
 """
 
 from __future__ import annotations

@@ -115,11 +115,36 @@ def trace(model: Any, path: Path) -> Function:
     return _frozen(function, path, scaling)
 
 
+def ending_in_logits(model: Any) -> Any:
+    """A tf_keras model without its final softmax; the model itself when it has none.
+
+    Args:
+        model: A functional or sequential `tf_keras.Model`; not changed.
+    """
+    keras = _tf.keras()
+    last = model.layers[-1]
+    activation = getattr(last, "activation", None)
+    if type(last).__name__ != "Softmax" and getattr(activation, "__name__", "") != "softmax":
+        return model
+
+    def clone(layer: Any) -> Any:
+        if layer is not last:
+            return type(layer).from_config(layer.get_config())
+        if type(layer).__name__ == "Softmax":
+            return keras.layers.Activation("linear", name=layer.name)
+        return type(layer).from_config({**layer.get_config(), "activation": "linear"})
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def open_saved_model(folder: Path) -> Function:
     """Load the serving function of a SavedModel.
 
     Raises:
-        ModelError: It is broken, has effects outside of itself, or does not take one picture and give one row of classes.
+        ModelError: It is broken, has effects outside of itself, or does not take one picture and give one row of
+            classes.
     """
     tf = _tf.tensorflow()
     check_saved_model(folder)
@@ -157,7 +182,7 @@ def _frozen(function: Any, path: Path, scaling: bool) -> Function:
 
 
 def _without_fake_quantization(function: Any) -> Any:
-    """The float network inside a network of quantization-aware training; the function itself when there is nothing in it.
+    """The float network inside a network of quantization-aware training; the function itself when it is another one.
 
     It is what the float artefacts are made of, and what the int8 ones are compared with.
     """

@@ -154,6 +154,11 @@ def describe(content: bytes, metadata: dict[str, Any]) -> bytes:
     return graph.pack()
 
 
+def ends_in_softmax(content: bytes) -> bool:
+    """Whether the last operator that computes is a softmax."""
+    return Graph(content).ends_in_softmax
+
+
 def precision_of(content: bytes) -> Precision:
     """Number format in which a file computes: INT8 when any operator reads or writes int8.
 

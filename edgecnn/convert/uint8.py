@@ -10,8 +10,8 @@ from edgecnn.errors import ConversionError
 
 _SHIFT = 128
 _MOVES = {
-    "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Concat", "Slice", "Split", "Gather", "Expand",
-    "Tile", "Max", "Min", "Pad",
+    "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Concat", "Slice", "Split", "Gather",
+    "Expand", "Tile", "Max", "Min", "Pad",
 }  # fmt: skip
 """Operators that give back values which they got, so that adding 128 before or after them is the same."""
 
@@ -19,8 +19,8 @@ _MOVES = {
 def use_uint8(model: Any) -> None:
     """Rewrite the int8 activations of a graph, its input and output included; weights and biases stay as they are.
 
-    An activation is what a QuantizeLinear writes, what is read from the graph's input, and what operators that only move
-    values make of these. A float graph stays untouched.
+    An activation is what a QuantizeLinear writes, what is read from the graph's input, and what operators that only
+    move values make of these. A float graph stays untouched.
 
     Args:
         model: `onnx.ModelProto`, changed in place.

@@ -1,8 +1,8 @@
 """What a model file may not be, found out before any framework opens it.
 
-Keras files can name Python to run (Lambda layers, functions of any module), SavedModels can hold operators that read and
-write files, archives can unpack to terabytes. Here the description is read as data, and what is not plainly a network of
-ordinary layers is refused. That is stricter than Keras' own safe mode, which does not cover .h5 files.
+Keras files can name Python to run (Lambda layers, functions of any module), SavedModels can hold operators that read
+and write files, archives can unpack to terabytes. Here the description is read as data, and what is not plainly a
+network of ordinary layers is refused. That is stricter than Keras' own safe mode, which does not cover .h5 files.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _SYMBOLS = re.compile(r"(math|nn|__operators__)\.\w+|(tf\.)?(reshape|transpose|c
 
 _VARIABLES = {
     "AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "Assert", "DisableCopyOnRead", "If",
-    "PartitionedCall", "Placeholder", "RandomStandardNormal", "RandomUniform", "ReadVariableOp", "StatefulPartitionedCall",
-    "VarHandleOp", "VarIsInitializedOp", "While",
+    "PartitionedCall", "Placeholder", "RandomStandardNormal", "RandomUniform", "ReadVariableOp",
+    "StatefulPartitionedCall", "VarHandleOp", "VarIsInitializedOp", "While",
 }  # fmt: skip
 """What a network does with its own variables, while it is trained too: a SavedModel of tf_keras holds that as well."""
 _SAVING = {"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename", "StaticRegexFullMatch"}
