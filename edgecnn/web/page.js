@@ -44,13 +44,16 @@ $("toggle").onclick = async () => {
 // --- drawing ------------------------------------------------------------------------------------
 const canvas = $("canvas");
 const pen = canvas.getContext("2d");
+const PAUSE_MS = 500; // after the last stroke the drawing is read by itself
 let last = null;
-let drawn = false;
+let waiting = null;
 
 function clearCanvas() {
   pen.fillStyle = "#fff";
   pen.fillRect(0, 0, canvas.width, canvas.height);
-  drawn = false;
+  clearTimeout(waiting);
+  say("Draw a digit, or drop a picture on this page.", "note");
+  $("details").replaceChildren();
 }
 
 function place(event) {
@@ -66,11 +69,11 @@ function stroke(from, to) {
   pen.moveTo(...from);
   pen.lineTo(...to);
   pen.stroke();
-  drawn = true;
 }
 
 canvas.onpointerdown = (event) => {
   canvas.setPointerCapture(event.pointerId);
+  clearTimeout(waiting);
   last = place(event);
   stroke(last, last);
 };
@@ -82,12 +85,12 @@ canvas.onpointermove = (event) => {
     last = next;
   }
 };
-canvas.onpointerup = canvas.onpointercancel = () => { last = null; };
-$("clear").onclick = () => { clearCanvas(); say("Draw a digit, or drop a picture on this page.", "note"); $("details").replaceChildren(); };
-$("read").onclick = () => {
-  if (!drawn) return say("Draw a digit first.", "note");
-  canvas.toBlob(send, "image/png");
+canvas.onpointerup = canvas.onpointercancel = () => {
+  last = null;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => canvas.toBlob(send, "image/png"), PAUSE_MS);
 };
+$("clear").onclick = clearCanvas;
 
 // --- pictures -----------------------------------------------------------------------------------
 function say(text, kind) {
@@ -124,6 +127,5 @@ addEventListener("drop", (event) => {
 });
 
 clearCanvas();
-say("Draw a digit, or drop a picture on this page.", "note");
 showStream();
 follow();
