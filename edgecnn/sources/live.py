@@ -59,6 +59,7 @@ class LiveSource(Source):
         self._news = threading.Condition()
         self._slot: Frame | None = None
         self._taken = 0
+        self._over = False
         self._error: SourceError | None = None
         self._thread = threading.Thread(target=self._work, name=f"edgecnn-source {name}", daemon=True)
         self._thread.start()
@@ -66,22 +67,23 @@ class LiveSource(Source):
     def poll(self, timeout: float) -> Frame | None:
         """Take the newest frame, once; wait for it where there is none yet."""
         with self._news:
-            self._news.wait_for(lambda: self._slot is not None or self.ended, timeout)
+            self._news.wait_for(lambda: self._slot is not None or self._over, timeout)
             frame, self._slot = self._slot, None
-            if frame is None:
-                error, self._error = self._error, None
-                if error is not None:
-                    raise error
-                return None
-            self._taken += 1
-            self.dropped = frame.index + 1 - self._taken
-            return frame
+            if frame is not None:
+                self._taken += 1
+                self.dropped = frame.index + 1 - self._taken
+                return frame
+            self.ended = self._over
+            error, self._error = self._error, None
+            if error is not None:
+                raise error
+            return None
 
     def close(self) -> None:
         """Stop the thread and give the camera back."""
         self._stop.set()
         with self._news:
-            self.ended = True
+            self.ended = self._over = True
             self._slot = None
             self._news.notify_all()
         if self._thread is not threading.current_thread():
@@ -94,7 +96,7 @@ class LiveSource(Source):
             self._error = error
         finally:
             with self._news:
-                self.ended = True
+                self._over = True
                 self._news.notify_all()
 
     def _read_until_stopped(self) -> None:

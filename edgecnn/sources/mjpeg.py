@@ -6,7 +6,9 @@ import re
 
 MAX_BYTES = 1 << 25
 """Largest JPEG that is waited for: 32 MiB."""
-_START = b"\xff\xd8\xff"
+_SOI = b"\xff\xd8"
+_START = _SOI + b"\xff"
+"""How a file starts: the marker SOI and the first byte of the next marker."""
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
 """A marker inside entropy-coded data: FF and neither a stuffed 0 nor a restart (ITU-T T.81, B.1.1.2)."""
 
@@ -16,7 +18,7 @@ class JpegSplitter:
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._at = 0
+        self._at = len(_SOI)
         self._in_scan = False
 
     def feed(self, piece: bytes) -> list[bytes]:
@@ -41,14 +43,13 @@ class JpegSplitter:
         found = self._data.find(_START, skip)
         keep = found if found >= 0 else max(skip, len(self._data) - len(_START) + 1)
         del self._data[: min(keep, len(self._data))]
-        self._at, self._in_scan = 0, False
+        self._at, self._in_scan = len(_SOI), False
 
     def _next(self) -> bytes | None:
         if not self._data.startswith(_START):
             self._restart(0)
         if not self._data.startswith(_START):
             return None
-        self._at = max(self._at, 2)
         while self._at + 4 <= len(self._data) or (self._in_scan and self._at < len(self._data)):
             end = self._scan() if self._in_scan else self._segment()
             if end is None:
@@ -56,7 +57,7 @@ class JpegSplitter:
             if end:
                 file = bytes(self._data[:end])
                 del self._data[:end]
-                self._at, self._in_scan = 0, False
+                self._at, self._in_scan = len(_SOI), False
                 return file
             if not self._data.startswith(_START):
                 return None

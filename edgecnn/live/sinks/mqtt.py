@@ -73,8 +73,8 @@ class Mqtt:
     """Publishes under the broker's topic.
 
     `number` whenever the stable text changes (retained, so that who comes later knows it), `readings` as one line of
-    `--json` at most ten times a second, and `status`: "online", or "offline", which the broker says for us when
-    we break off. paho-mqtt connects again by itself; what could not be sent meanwhile is dropped but for the newest number.
+    `--json` at most ten times a second, and `status`: "online", or "offline", which the broker says for us when we break
+    off. paho-mqtt connects again by itself; what could not be sent meanwhile is dropped but for the newest number.
 
     Args:
         broker: Where to.

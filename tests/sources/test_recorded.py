@@ -1,0 +1,148 @@
+"""Pictures, folders, patterns, standard input, and video files."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgecnn.errors import ArgumentError, SourceError
+from edgecnn.sources import CameraMode, open_source
+from edgecnn.sources.recorded import PictureSource, VideoSource
+from tests.sources.conftest import descriptors, number_of, numbered, write_video
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    for number in range(5):
+        path = tmp_path / "set" / str(number % 2) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), numbered(number))
+    (tmp_path / "set" / "notes.txt").write_text("no picture")
+    return tmp_path / "set"
+
+
+def numbers(source) -> list[int]:
+    with source:
+        return [number_of(frame.picture) for frame in source]
+
+
+def test_a_picture_has_its_path_and_the_time_of_the_file(folder):
+    path = folder / "0" / "4.png"
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    with open_source([str(path)]) as source:
+        (frame,) = source
+    assert (frame.source, frame.time, frame.index, source.total) == (str(path), 1_700_000_000, 0, 1)
+    assert number_of(frame.picture) == 4
+    assert source.ended
+
+
+def test_folders_and_patterns_give_every_picture_in_order(folder):
+    assert numbers(open_source([str(folder)])) == [0, 2, 4, 1, 3]
+    assert numbers(open_source([str(folder / "*" / "[13].png")])) == [1, 3]
+    assert numbers(open_source([str(folder / "1" / "3.png"), str(folder / "**" / "0.png")])) == [3, 0]
+
+
+def test_a_name_with_signs_of_a_pattern_in_it_is_a_file(folder):
+    (folder / "0" / "4.png").rename(folder / "a[1].png")
+    assert numbers(open_source([str(folder / "a[1].png")])) == [4]
+
+
+def test_broken_pictures_are_told_and_passed_over(folder):
+    data = (folder / "0" / "0.png").read_bytes()
+    (folder / "0" / "1.png").write_bytes(data[: len(data) // 2])
+    (folder / "0" / "3.jpg").write_bytes(b"")
+    lines: list[str] = []
+    source = open_source([str(folder / "0")], notify=lines.append)
+    assert numbers(source) == [0, 2, 4]
+    assert source.broken == 2
+    assert len(lines) == 2 and "1.png" in lines[0] and "3.jpg" in lines[1]
+
+
+def test_standard_input_is_one_picture():
+    data = bytes(cv2.imencode(".png", numbered(77))[1])
+    (frame,) = PictureSource([Path("-")], stdin=io.BytesIO(data))
+    assert number_of(frame.picture) == 77
+    assert frame.source == "-"
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "says"),
+    [
+        ([], ArgumentError, "got nothing"),
+        (["nowhere.png"], SourceError, "no such file"),
+        (["nowhere/*.png"], SourceError, "no such file"),
+        (["nowhere.mp4"], SourceError, "No such file"),
+        (["0", "1"], ArgumentError, "must be the only source"),
+        (["a.png", "rtsp://bob:secret@host/x"], ArgumentError, r"rtsp://\*\*\*@host/x must be the only source"),
+        (["ftp://bob:secret@host/x"], ArgumentError, r"got ftp://\*\*\*@host/x"),
+        (["usb:"], SourceError, "no such file"),
+    ],
+)
+def test_what_is_no_source_is_one_clear_line(texts, error, says):
+    with pytest.raises(error, match=says) as caught:
+        open_source(texts)
+    assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match="without a JPEG"):
+        open_source([str(tmp_path)])
+
+
+def test_size_and_rate_are_for_cameras(folder):
+    for text in (str(folder), "http://host/x", "film.mp4"):
+        with pytest.raises(ArgumentError, match="for cameras"):
+            open_source([text], mode=CameraMode())
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("avi", "MJPG"), ("mp4", "mp4v"), ("mkv", "mp4v")])
+def test_a_video_gives_every_frame_once_with_its_time(tmp_path, suffix, codec):
+    path = write_video(tmp_path / f"film.{suffix}", 40, codec=codec)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    lines: list[str] = []
+    with open_source([str(path)], notify=lines.append) as source:
+        frames = list(source)
+    assert [number_of(frame.picture) for frame in frames] == list(range(40))
+    assert [frame.index for frame in frames] == list(range(40))
+    assert np.allclose(np.diff([frame.time for frame in frames]), 1 / 25)
+    assert frames[-1].time == pytest.approx(1_700_000_000 - 1 / 25, abs=0.1)
+    assert source.rate == pytest.approx(25) and source.broken == 0 and not lines
+
+
+def test_a_video_that_breaks_off_is_told(tmp_path):
+    whole = write_video(tmp_path / "whole.avi", 60).read_bytes()
+    path = tmp_path / "cut.avi"
+    path.write_bytes(whole[: len(whole) // 2])
+    lines: list[str] = []
+    with open_source([str(path)], notify=lines.append) as source:
+        count = len(list(source))
+    assert 10 < count < 60
+    assert source.broken == 1
+    assert f"breaks off after {count} of 60" in lines[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"no video at all" * 1000, b"\x00\x00\x00\x18ftypmp42" + bytes(5000)])
+def test_what_is_no_video_is_refused(tmp_path, content, capfd):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match="expected a video"):
+        open_source([str(path)])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_hundred_sources_leak_nothing(tmp_path, folder):
+    path = write_video(tmp_path / "film.avi", 3)
+    with VideoSource(path) as source:  # what is loaded once stays
+        list(source)
+    before, threads = descriptors(), threading.active_count()
+    for turn in range(100):
+        with open_source([str(path if turn % 2 else folder)]) as source:
+            assert source.poll(0) is not None
+    assert descriptors() <= before
+    assert threading.active_count() == threads
