@@ -23,6 +23,9 @@ MAX_RUNS = 500
 TRIM = 0.05
 """Share of the slowest runs of an operation that is left out: an interruption of 50 us falls on one operation only."""
 
+CLEAR = 1.0
+"""Microseconds of an average operation from which on shares are told: below, rounding decides them."""
+
 NOTE = (
     "the runtime counts whole microseconds, rounded down: an operation below 1 us reads as 0; "
     "counting slows the inference down, so compare shares, and take latencies from the rows"
@@ -49,14 +52,17 @@ def profile(target: Target, path: Path) -> Profile:
         total, timed = _onnx(path, target.threads)
         source = "ONNX Runtime's profiler"
     means = [_trimmed(times) for _, _, times in timed]
-    whole = sum(means) or 1.0
+    whole = sum(means)
+    clear = whole >= len(means) * CLEAR
     return Profile(
         target=target,
         source=source,
         runs=len(total),
         total=float(np.median(total)),
         operations=tuple(
-            Operation(name=name, kind=kind, calls=len(times) / len(total), mean=mean, share=mean / whole)
+            Operation(
+                name=name, kind=kind, calls=len(times) / len(total), mean=mean, share=mean / whole if clear else None
+            )
             for (name, kind, times), mean in zip(timed, means, strict=True)
         ),
         note=NOTE,

@@ -175,7 +175,7 @@ class EndToEnd:
         picture: Name of the picture.
         width: Its width in pixels.
         height: Its height.
-        readings: What was found in it, which is how many inferences one pass made.
+        readings: How many readings it gave.
         total: All stages together, measured as one.
         stages: Each of them.
     """
@@ -223,14 +223,14 @@ class Operation:
         kind: Type of the operation.
         calls: How often it ran per inference.
         mean: Mean microseconds per inference.
-        share: Of the sum over all operations, 0..1.
+        share: Of the sum over all operations, 0..1; null where the operations are too short to be told apart.
     """
 
     name: str
     kind: str
     calls: float
     mean: float
-    share: float
+    share: float | None
 
 
 @dataclass(frozen=True, slots=True)
