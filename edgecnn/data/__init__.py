@@ -56,7 +56,7 @@ def load(
     if name == live.NAME:
         return live.load_live(data_dir=data_dir, seed=seed, progress=progress)
     path = Path(name).expanduser()
-    if not path.is_dir():
+    if not str(name) or not path.is_dir():
         raise ArgumentError(
             f"data: expected {', '.join(NAMES)} or a folder with one sub-folder a class, got {str(name)!r}"
         )

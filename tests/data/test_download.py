@@ -84,7 +84,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
     server.files["file.gz"] = DATA
     (tmp_path / "taken").touch()
-    with pytest.raises(DataError, match="cannot be written: (not a directory|file exists)"):
+    with pytest.raises(DataError, match=r"cannot be written: (not a directory|file exists)"):
         download(FILE, [server.address], tmp_path / "taken")
 
 
