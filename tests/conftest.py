@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -112,6 +115,57 @@ def shared_folder(factory: pytest.TempPathFactory, worker: str) -> Path:
     """The folder that all workers of this run share."""
     base = factory.getbasetemp()
     return base if worker == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Folder with {float32,int8}.{tflite,onnx} of a small trained net, and test.npz (pixels, labels, Keras logits)."""
+    folder = shared_folder(tmp_path_factory, worker_id) / "artifacts"
+    with _locked(folder.with_suffix(".lock")):
+        if not (folder / "test.npz").is_file():
+            folder.mkdir(exist_ok=True)
+            script = ROOT / "tests" / "make_artifacts.py"
+            done = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.fail(f"{script} failed: {done.stderr[-2000:]}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_bundle(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of `artifacts` that finds digits in a scene."""
+    from edgecnn.bundle import BundleDraft, write_bundle
+    from edgecnn.spec import Fit, Format, ImageSpec, Locate, Precision
+
+    files = {(f, p): (artifacts / f"{p}.{f}").read_bytes() for f in Format for p in Precision}
+    image = ImageSpec(28, 28, 1, fit=Fit.DIGIT)
+    draft = BundleDraft("small", tuple("0123456789"), image, files, locate=Locate.DIGITS)
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "small", draft).path
+
+
+@pytest.fixture(scope="session")
+def scene(artifacts: Path) -> Callable[..., np.ndarray]:
+    """`scene("12|345")`: a sheet of paper, uint8 BGR, with handwritten digits that the net of `artifacts` reads well."""
+    import cv2
+
+    with np.load(artifacts / "test.npz", allow_pickle=False) as stored:
+        pixels, labels, logits = stored["pixels"][..., 0], stored["labels"], stored["logits"]
+    margin = np.take_along_axis(logits, labels[:, None], 1)[:, 0] - np.partition(logits, -2, axis=1)[:, -2]
+    clearest = {digit: pixels[np.argmax(np.where(labels == digit, margin, -np.inf))] for digit in range(10)}
+
+    def make(
+        text: str, size: tuple[int, int] = (640, 480), *, zoom: int = 3, at: tuple[int, int] = (30, 30)
+    ) -> np.ndarray:
+        paper = np.full((size[1], size[0]), 225, np.uint8)
+        side = 28 * zoom
+        for row, line in enumerate(text.split("|") if text else ()):
+            for column, digit in enumerate(line):
+                ink = cv2.resize(clearest[int(digit)], (side, side), interpolation=cv2.INTER_CUBIC)
+                x, y = at[0] + column * side, at[1] + row * side * 3 // 2
+                paper[y : y + side, x : x + side] = 225 - (ink * 0.8).astype(np.uint8)
+        return cv2.cvtColor(paper, cv2.COLOR_GRAY2BGR)
+
+    return make
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

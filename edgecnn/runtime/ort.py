@@ -114,7 +114,10 @@ def _open(path: Path, content: bytes, threads: int) -> tuple[Any, tuple[type[Exc
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # Its fallback prints to stdout, and retries with the same provider.
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        for tensor in (*session.get_inputs(), *session.get_outputs()):
+            _ = (tensor.name, tensor.shape, tensor.type)  # decoded here: a name that is no UTF-8 is refused too
     except errors as error:
         raise SessionError(f"{path}: ONNX Runtime cannot open it: {one_line(error)}") from error
     return session, errors

@@ -47,8 +47,8 @@ class Session(Protocol):
         """Run the artefact.
 
         Args:
-            tensor: [1, height, width, channels] in the dtype of `input`; [n, ...] too where the batch is free. LiteRT
-                plans its memory anew whenever n changes, which costs about as much as opening the file.
+            tensor: [1, height, width, channels] in the dtype of `input`; [n, ...] with n >= 1 where the batch is free.
+                LiteRT plans its memory anew whenever n changes, which costs about as much as opening the file.
 
         Returns:
             [n, classes] in the dtype of `output`: a new array that nobody else writes to.
