@@ -17,7 +17,7 @@ This file holds the order and what goes from stage to stage; how a stage does it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -71,6 +71,10 @@ class ExportOptions:
         keep_failed: Write the bundle also when the verdict is against it.
         out: Folder of the bundle; None for exports/NAME.
         name: Its name; None for the model's.
+        float32: Write the float32 artefacts too; they are made and compared in any case.
+        about: What the model is and how it was trained, for the model card; Markdown.
+        licence: Licence of the weights, for the model card.
+        measured: What else was measured, as JSON knows it, by name; "parity" is the report.
     """
 
     model: str | Path | None = None
@@ -87,12 +91,18 @@ class ExportOptions:
     keep_failed: bool = False
     out: Path | None = None
     name: str | None = None
+    float32: bool = True
+    about: str = ""
+    licence: str = ""
+    measured: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.calibration < 1:
             raise ArgumentError(f"calibration: expected 1 picture or more, got {self.calibration}")
         if self.qat < 0:
             raise ArgumentError(f"qat: expected 0 epochs or more, got {self.qat}")
+        if not self.float32 and not self.int8:
+            raise ArgumentError("float32: without it and without int8 there is nothing to write")
         if self.qat and not self.int8:
             raise ArgumentError("qat: prepares for int8, which was not asked for; add --int8")
         if self.qat and self.softmax:
@@ -380,16 +390,22 @@ def _draft(
         name=known.name,
         labels=known.labels or (),
         image=_image(model),
-        artifacts={key: content for key, content in artifacts.items() if key[0] in options.target.formats},
+        artifacts={key: content for key, content in artifacts.items() if _is_written(*key, options)},
         locate=known.locate or Locate.WHOLE,
         head=_head(artifacts),
         reject=Reject() if model.bundle is None else model.bundle.reject,
         reference=stored,
         net=known.net,
         recipe=known.recipe,
-        measured={"parity": report.to_json()},
+        measured={**options.measured, "parity": report.to_json()},
         versions={"edgecnn": metadata.version("edgecnn"), **_versions()},
+        about=options.about,
+        licence=options.licence,
     )
+
+
+def _is_written(kind: Format, precision: Precision, options: ExportOptions) -> bool:
+    return kind in options.target.formats and (options.float32 or precision is Precision.INT8)
 
 
 def _versions() -> dict[str, str]:
