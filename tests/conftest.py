@@ -145,7 +145,7 @@ def small_bundle(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def scene(artifacts: Path) -> Callable[..., np.ndarray]:
-    """`scene("12|345")`: a sheet of paper, uint8 BGR, with handwritten digits that the net of `artifacts` reads well."""
+    """`scene("12|345")`: a sheet of paper, uint8 BGR, with handwritten digits that `small_bundle` reads well."""
     import cv2
 
     with np.load(artifacts / "test.npz", allow_pickle=False) as stored:
