@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.vision.merge import merge
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -48,10 +50,11 @@ def blobs(ink: Ink) -> Blobs:
         kept = kept[np.argsort(-stats[kept, cv2.CC_STAT_AREA], kind="stable")[:MOST]]
     boxes = stats[kept, :4].astype(np.int32)
     boxes[:, 2:] += boxes[:, :2]
-    boxes, members = _merge(boxes, kept)
-    sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
-    large = np.nonzero(sizes >= SMALLEST)[0]
-    return Blobs(labels, boxes[large], [members[i] for i in large])
+    groups = merge(boxes, ink)
+    if len(groups) < len(boxes):
+        boxes = np.stack([np.concatenate([boxes[g, :2].min(axis=0), boxes[g, 2:].max(axis=0)]) for g in groups])
+    large = np.nonzero((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) >= SMALLEST)[0]
+    return Blobs(labels, boxes[large], [kept[groups[i]].tolist() for i in large])
 
 
 def _plausible(stats: NDArray[np.int32], labels: NDArray[Any]) -> NDArray[np.bool_]:
@@ -66,36 +69,3 @@ def _plausible(stats: NDArray[np.int32], labels: NDArray[Any]) -> NDArray[np.boo
         (area >= 6) & (longer >= 4) & (edge <= 0.1 * longer) & (w < 0.9 * width) & (h < 0.98 * height)
     )
     return good
-
-
-def _merge(boxes: NDArray[np.int32], kept: NDArray[np.int64]) -> tuple[NDArray[np.int32], list[list[int]]]:
-    """Join pieces of one broken digit: a smaller one that lies over, under or within a larger one and next to it."""
-    n = len(boxes)
-    members = [[int(k)] for k in kept]
-    if n < 2:
-        return boxes, members
-    low, high = boxes[:, :2], boxes[:, 2:]
-    size = high - low
-    gap = np.maximum(low[:, None], low[None]) - np.minimum(high[:, None], high[None])  # [n, n, 2]; negative: overlap
-    union = np.maximum(high[:, None], high[None]) - np.minimum(low[:, None], low[None])
-    tall = size[:, 1].astype(np.float32)
-    near = gap.max(axis=2) <= 0.15 * tall[None]
-    over = -gap[..., 0] >= 0.5 * np.minimum(size[:, None, 0], size[None, :, 0])
-    grows = union[..., 1] <= 1.5 * tall[None]
-    smaller = (size[:, None].max(axis=2) < 0.8 * size[None].max(axis=2)) & (
-        size.prod(axis=1)[:, None] < 0.6 * size.prod(axis=1)[None]
-    )
-    joins = near & over & grows & smaller
-    if not joins.any():
-        return boxes, members
-    into = np.where(joins.any(axis=1), np.where(joins, gap.max(axis=2), np.inf).argmin(axis=1), np.arange(n))
-    boxes, gone = boxes.copy(), set()
-    for i in np.argsort(size.max(axis=1), kind="stable"):
-        j = int(into[i])
-        if j != i:
-            boxes[j, :2] = np.minimum(boxes[j, :2], boxes[i, :2])
-            boxes[j, 2:] = np.maximum(boxes[j, 2:], boxes[i, 2:])
-            members[j] += members[i]
-            gone.add(int(i))
-    stay = [i for i in range(n) if i not in gone]
-    return boxes[stay], [members[i] for i in stay]

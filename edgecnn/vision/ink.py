@@ -14,6 +14,8 @@ COARSE = 160
 """Longer side of the coarse picture on which the paper is estimated, in pixels."""
 WINDOW = 41
 """Side of the median's window on it: a quarter of the picture, in which the boldest stroke is a minority."""
+SHARE = 0.42
+"""Share of the ink's typical level from which a pixel is ink."""
 LEAST = 24
 """Least ink that counts, in 255ths of the paper's light: below it is show-through, shadow and paper grain."""
 
@@ -26,6 +28,7 @@ class Ink:
         map: uint8 [h, w]; 0 is paper, 255 is ink that takes all light.
         mask: uint8 [h, w]; 255 where there is ink, else 0.
         threshold: Level in `map` from which a pixel is ink.
+        floor: Level up to which all is noise.
         level: Typical level of the ink in `map`, above the threshold.
         amount: Number of ink pixels, weighted by how much they stand out; compares two polarities.
         light: Whether the ink is lighter than its ground.
@@ -34,6 +37,7 @@ class Ink:
     map: NDArray[np.uint8]
     mask: NDArray[np.uint8]
     threshold: int
+    floor: int
     level: float
     amount: float
     light: bool
@@ -84,10 +88,10 @@ def _threshold(ink: NDArray[np.uint8], light: bool) -> Ink | None:
     level = _upper_mean(counts, least)
     if level is None:
         return None
-    threshold = max(least, round(0.4 * level))
+    threshold = max(least, round(SHARE * level))
     _, mask = cv2.threshold(ink, threshold - 1, 255, cv2.THRESH_BINARY)
     amount = float((counts[threshold:] * np.arange(threshold, 256)).sum())
-    return Ink(ink, mask, threshold, level, amount, light)
+    return Ink(ink, mask, threshold, least, level, amount, light)
 
 
 def _histogram(ink: NDArray[np.uint8]) -> NDArray[np.float32]:

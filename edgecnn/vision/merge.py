@@ -1,0 +1,88 @@
+"""Put the pieces of one broken digit together: strokes that were written apart, and strokes that faded between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgecnn.vision.ink import Ink
+
+FAINT = 0.2
+"""Share of the ink's typical level that still holds two pieces together, if they lie as parts of a digit do."""
+
+
+def merge(boxes: NDArray[np.int32], ink: Ink) -> list[list[int]]:
+    """Find which pieces are one digit.
+
+    A piece joins a larger one that is next to it if it lies over, under or within it and they are together no taller than
+    a digit; if it is the flat hat of a 5; or if faint ink leads from one to the other.
+
+    Args:
+        boxes: int32 [n, 4]; x, y, right, bottom of each piece.
+        ink: The ink they were found in.
+
+    Returns:
+        Groups of pieces by number; every piece is in one.
+    """
+    if len(boxes) < 2:
+        return [[i] for i in range(len(boxes))]
+    low, high = boxes[:, :2], boxes[:, 2:]
+    size = high - low
+    tall = size[:, 1].astype(np.float32)
+    usual = float(np.median(tall[tall >= 0.4 * tall.max()]))
+    area = size.prod(axis=1)
+    # Row: the piece that may join. Column: the piece that it may join, which is larger.
+    gap = np.maximum(low[:, None], low[None]) - np.minimum(high[:, None], high[None])
+    union = np.maximum(high[:, None], high[None]) - np.minimum(low[:, None], low[None])
+    larger = (area[:, None] < area[None]) | ((area[:, None] == area[None]) & np.tri(len(boxes), k=-1, dtype=np.bool_))
+    over = -gap[..., 0] >= 0.5 * np.minimum(size[:, None, 0], size[None, :, 0])
+    fits = union[..., 1] <= np.maximum(1.5 * tall[None], 1.2 * usual)
+    small = area[:, None] < 0.6 * area[None]
+    plain = larger & over & fits & (gap[..., 1] <= 0.15 * tall[None]) & (small | (union[..., 1] <= 1.2 * usual))
+    flat = (size[:, 0] >= 1.3 * tall)[:, None] & (tall[:, None] <= 0.35 * tall[None])
+    high_up = np.abs((low[:, 1] + high[:, 1])[:, None] / 2 - low[None, :, 1]) <= 0.3 * tall[None]
+    right = (low[:, None, 0] >= low[None, :, 0]) & (size[:, None, 0] <= tall[None])
+    hat = larger & flat & high_up & right & (gap[..., 0] <= 0.15 * tall[None])
+    joins = plain | hat
+    near = larger & (gap[..., 0] <= 0.05 * tall[None]) & (gap[..., 1] <= 0.3 * tall[None])
+    near &= (union[..., 1] <= 1.5 * np.maximum(tall[None], usual)) & (
+        union[..., 0] <= 1.5 * np.maximum(tall[None], usual)
+    )
+    for i, j in np.argwhere(near & ~joins):
+        joins[i, j] = _bridged(boxes[i], boxes[j], ink)
+    return _groups(joins, gap.max(axis=2))
+
+
+def _bridged(first: NDArray[np.int32], second: NDArray[np.int32], ink: Ink) -> bool:
+    """Whether faint ink leads from one piece to the other without a detour."""
+    import cv2
+
+    (left, top), (right, bottom) = np.minimum(first, second)[:2], np.maximum(first, second)[2:]
+    window = ink.map[top:bottom, left:right]
+    faint = cv2.threshold(window, max(FAINT * ink.level, ink.floor), 255, cv2.THRESH_BINARY)[1]
+    labels = cv2.connectedComponents(faint, connectivity=8)[1]
+    both = []
+    for box in (first, second):
+        part = (slice(box[1] - top, box[3] - top), slice(box[0] - left, box[2] - left))
+        both.append(set(np.unique(labels[part][ink.mask[top:bottom, left:right][part] > 0]).tolist()))
+    return bool(both[0] & both[1])
+
+
+def _groups(joins: NDArray[np.bool_], distance: NDArray[np.int32]) -> list[list[int]]:
+    """Each piece joins the nearest that it may; what joins one another is a group."""
+    n = len(joins)
+    root = list(range(n))
+    target = np.where(joins, distance, np.iinfo(np.int32).max).argmin(axis=1)
+    for i in np.nonzero(joins.any(axis=1))[0].tolist():
+        root[i] = int(target[i])
+    groups: dict[int, list[int]] = {}
+    for i in range(n):
+        top = i
+        while root[top] != top:  # always towards a larger piece, so it ends
+            top = root[top]
+        groups.setdefault(top, []).append(i)
+    return list(groups.values())
