@@ -63,7 +63,7 @@ def _mnist_form(counts: NDArray[np.float64]) -> NDArray[np.uint8]:
     import cv2
 
     # Cubic, because what is enlarged is a stroke of two or three samples: linear leaves steps that a net learns to see.
-    padded = np.pad(counts.astype(np.float32) * (255 / 16), ((0, 0), (1, 1), (1, 1)))
-    large = [cv2.resize(digit, (80, 80), interpolation=cv2.INTER_CUBIC) for digit in padded]
-    inks = [np.clip(np.rint(ink), 0, 255).astype(np.uint8) for ink in large]
+    # In whole numbers, so that every machine makes the same picture.
+    padded = np.pad(np.rint(counts * (255 / 16)).astype(np.uint8), ((0, 0), (1, 1), (1, 1)))
+    inks = [cv2.resize(digit, (80, 80), interpolation=cv2.INTER_CUBIC) for digit in padded]
     return np.concatenate([centre_digits(inks[start : start + _BATCH]) for start in range(0, len(inks), _BATCH)])
