@@ -57,18 +57,7 @@ def _accuracy(parity: Any) -> str:
     """The rows of a parity report as a table."""
     if not isinstance(parity, Mapping) or not isinstance(parity.get("rows"), Sequence):
         return "Not measured."
-    lines = []
-    for row in parity["rows"]:
-        accuracy, agreement = row["accuracy"], row["agreement"]
-        against = "-" if agreement is None else f"{100 * agreement['value']:.2f} %"
-        lines.append(
-            (
-                row["name"],
-                f"{100 * accuracy['value']:.2f} %",
-                f"{100 * accuracy['low']:.2f} .. {100 * accuracy['high']:.2f} %",
-                against,
-            )
-        )
+    lines = [_accuracy_cells(row) for row in parity["rows"]]
     equal = parity.get("int8_equal")
     proof = ""
     if equal:
@@ -78,6 +67,15 @@ def _accuracy(parity: Any) -> str:
         _table(("what", "top-1", "95 % interval", "agrees with the float model"), lines)
         + f"\n\nMeasured on {parity['images']:,} pictures of {parity['dataset']} that it was not trained on.{proof}"
     )
+
+
+def _accuracy_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    accuracy, agreement = row["accuracy"], row["agreement"]
+    if accuracy is None:
+        return (row["name"], "NaN or infinity", "-", "-")
+    interval = f"{100 * accuracy['low']:.2f} .. {100 * accuracy['high']:.2f} %"
+    against = "-" if agreement is None else f"{100 * agreement['value']:.2f} %"
+    return (row["name"], f"{100 * accuracy['value']:.2f} %", interval, against)
 
 
 def _files(bundle: Bundle) -> str:

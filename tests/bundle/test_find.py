@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgecnn.bundle import default_bundle, find, find_bundle, shipped_bundles
+from edgecnn.errors import BundleError
+
+
+@pytest.fixture
+def shelves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders with empty bundles: named/a, other/b, here/models/a, here/models/c; the current folder is here."""
+    for name in ("named/a", "other/b", "here/models/a", "here/models/c"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "bundle.json").touch()
+    (tmp_path / "here" / "models" / "no-bundle").mkdir()
+    monkeypatch.setenv("EDGECNN_MODELS", f"{tmp_path / 'named'}::{tmp_path / 'other'}:{tmp_path / 'absent'}")
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+def test_a_path_is_a_path(shelves: Path) -> None:
+    assert find_bundle(shelves / "other" / "b") == shelves / "other" / "b"
+    assert find_bundle("models/c") == Path("models/c")
+    with pytest.raises(BundleError, match=r"no-bundle: no bundle \(no bundle\.json in it\)"):
+        find_bundle("models/no-bundle")
+
+
+def test_a_name_is_looked_for_in_order(shelves: Path) -> None:
+    assert find_bundle("a") == shelves / "named" / "a"
+    assert find_bundle("b") == shelves / "other" / "b"
+    assert find_bundle("c") == Path("models/c")
+
+
+@pytest.mark.parametrize("name", ["zzz", "x/y", "../a", ""])
+def test_what_is_nowhere_names_the_places_and_the_names(shelves: Path, name: str) -> None:
+    with pytest.raises(BundleError) as caught:
+        find_bundle(name)
+    if name:
+        assert str(shelves / "named") in str(caught.value)
+        assert "a, b, c" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_shipped_names(shelves: Path) -> None:
+    assert {"a", "b", "c"} <= set(shipped_bundles())
+    assert list(shipped_bundles()) == sorted(set(shipped_bundles()))
+
+
+def test_the_checkout_s_models_are_looked_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EDGECNN_MODELS", raising=False)
+    root = Path(__file__).resolve().parents[2]
+    assert find._model_folders() == [Path("models"), root / "models"]
+    assert default_bundle() == "digits"
