@@ -121,6 +121,7 @@ def _root(
 
 def main() -> None:
     """The program `edgecnn`."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a broken picture gets our one line, not OpenCV's four
     try:
         try:
             app(prog_name="edgecnn")

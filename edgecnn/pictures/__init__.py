@@ -128,7 +128,8 @@ def _pixels(data: bytes, header: Header) -> NDArray[np.uint8] | None:
 
     cv2 = _cv2()
     whole = header.alpha or header.deep or header.transparent_grey is not None
-    flags = cv2.IMREAD_UNCHANGED if whole else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    colour = cv2.IMREAD_COLOR if header.grey is False else cv2.IMREAD_ANYCOLOR
+    flags = cv2.IMREAD_UNCHANGED if whole else colour | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
@@ -140,7 +141,7 @@ def _pixels(data: bytes, header: Header) -> NDArray[np.uint8] | None:
     if picture.dtype == np.uint16:
         picture = cv2.convertScaleAbs(picture, alpha=1 / 257)
     if picture.ndim == 3 and picture.shape[2] == 4:
-        picture = _over_white(picture, grey=header.grey)
+        picture = _over_white(picture, grey=header.grey is True)
     return np.asarray(picture, np.uint8)
 
 

@@ -25,7 +25,7 @@ class Header:
         kind: "JPEG", "PNG", "BMP" or "WebP".
         width: Columns in the file, at least 1.
         height: Rows in the file, at least 1.
-        grey: The file holds one channel, alpha aside.
+        grey: The file holds one channel, alpha aside; None where that depends on a palette.
         alpha: It holds transparency that a decoder gives as a fourth channel.
         deep: It holds 16 bits a channel.
         transparent_grey: The grey, in the decoded picture's range, that stands for "transparent".
@@ -35,7 +35,7 @@ class Header:
     kind: str
     width: int
     height: int
-    grey: bool = False
+    grey: bool | None = False
     alpha: bool = False
     deep: bool = False
     transparent_grey: int | None = None
@@ -180,6 +180,11 @@ def _transparent_grey(chunk: bytes, depth: int) -> int | None:
     return value * 255 // ((1 << depth) - 1) if depth < 8 else value  # a decoder spreads 1, 2 and 4 bits over 0..255
 
 
+# BMP: a file header of 14 bytes, one of several image headers, a palette, rows from the bottom up.
+_PACKINGS = {0: (1, 4, 8, 16, 24, 32), 1: (8,), 2: (4,), 3: (16, 32)}
+"""Bits a pixel for each packing that is decoded: none, two kinds of run lengths, bit fields."""
+
+
 def _bmp(data: bytes) -> Header:
     start, size = struct.unpack_from("<II", data, 10)
     if size == 12:  # the OS/2 form
@@ -190,13 +195,15 @@ def _bmp(data: bytes) -> Header:
     else:
         raise _damaged("BMP", f"a header of {size} bytes")
     height = abs(height)  # negative: the top row comes first
-    if bits not in (1, 4, 8, 16, 24, 32):
-        raise _damaged("BMP", f"{bits} bits a pixel")
+    if bits not in _PACKINGS.get(packing, ()):
+        raise _damaged("BMP", f"{bits} bits a pixel in packing {packing}")
+    if start < 14 + size:
+        raise _damaged("BMP", "the pixels overlap the header")
     row = (width * bits + 31) // 32 * 4
     run_lengths = packing in (1, 2)  # compressed, so its length is not known before it is decoded
     if not run_lengths and start + row * height > len(data):
         raise _truncated("BMP")
-    return Header("BMP", width, height)
+    return Header("BMP", width, height, grey=None if bits <= 8 else False)
 
 
 def _webp(data: bytes) -> Header:

@@ -171,7 +171,7 @@ REFUSED = {
     "JPEG of 0 rows": (_resized_jpeg(5, 0), "expected at least 1 x 1 pixels"),
     "BMP of 0 columns": (_bmp(0, 5), "expected at least 1 x 1 pixels"),
     "BMP of -5 columns": (_bmp(-5, 5), "expected at least 1 x 1 pixels|too early"),
-    "BMP of 3 bits": (_bmp(5, 5, 3), "3 bits a pixel"),
+    "BMP of 3 bits": (_bmp(5, 5, 3), "3 bits a pixel in packing 0"),
     "BMP without its pixels": (_bmp(5, 5), "the BMP file ends too early"),
     "PNG magic alone": (b"\x89PNG\r\n\x1a\n", "the PNG file ends too early"),
     "JPEG magic alone": (b"\xff\xd8\xff", "the JPEG file ends too early"),
