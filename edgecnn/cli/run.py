@@ -104,7 +104,7 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float) -> No
     live = Live(
         source,
         reader,
-        tracker=Tracker() if moves else None,
+        tracker=Tracker(top=output.top) if moves else None,
         stable=stable,
         rate=source.rate if shown else None,
         step=shown and not moves,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ REACH = 0.6
 """How far a reading may lie from where its track is expected, in heights of the larger of the two."""
 GROWTH = 1.6
 """How much higher or lower than its track a reading may be."""
+STRANGE = 0.3
+"""How much farther away, in heights, a reading with another label counts: helps when all starts to move."""
 CONFIRM = 2
 """Frames in which something must have been read before it is shown: noise comes and goes with one."""
 
@@ -55,17 +57,19 @@ class Tracker:
         half_life: Seconds after which a frame's vote counts half.
         hold: Seconds for which something that is not read any more is still shown.
         forget: Seconds after which it is forgotten, and would come back as something new.
+        top: Classes that a result tells of at most.
 
     Raises:
-        ArgumentError: A time is not positive, or `forget` is shorter than `hold`.
+        ArgumentError: A time or `top` is not positive, or `forget` is shorter than `hold`.
     """
 
-    def __init__(self, half_life: float = 0.4, hold: float = 0.2, forget: float = 0.6) -> None:
-        if not (half_life > 0 and 0 < hold <= forget):
+    def __init__(self, half_life: float = 0.4, hold: float = 0.2, forget: float = 0.6, top: int = 3) -> None:
+        if not (half_life > 0 and 0 < hold <= forget and top > 0):
             raise ArgumentError(
-                f"tracker: expected positive times and hold <= forget, got half_life {half_life}, hold {hold}, "
-                f"forget {forget}"
+                "tracker: expected positive times, hold <= forget and a positive top, got "
+                f"half_life {half_life}, hold {hold}, forget {forget}, top {top}"
             )
+        self._top = top
         self._half_life = half_life
         self._hold = hold
         self._forget = forget
@@ -96,7 +100,9 @@ class Tracker:
             track.vote(reading, keep)
             track.box, track.reading, track.seen = np.array(reading.box, np.float64), reading, when
             track.hits += 1
-        return self._shown(readings, when)
+        visible = [t for t in self._tracks if t.hits >= CONFIRM and when - t.seen <= self._hold]
+        results = [track.result(self._top) for track in visible]
+        return tuple(sorted(results, key=lambda result: (result.line, result.box[0])))
 
     def _begin(self, reading: Reading) -> _Track:
         track = _Track(self._next, np.array(reading.box, np.float64), reading, self._time)
@@ -115,13 +121,13 @@ class Tracker:
         taller, lower = np.maximum(heights, other), np.minimum(heights, other)
         distance = np.hypot(offset[..., 0], offset[..., 1]) / taller
         distance[taller > lower * GROWTH] = np.inf
+        last = np.array([track.reading.label for track in self._tracks])
+        cost = distance + STRANGE * (last[:, None] != np.array([reading.label for reading in readings])[None])
         pairs: dict[int, _Track] = {}
         taken = set()
-        for flat in np.argsort(distance, axis=None, kind="stable").tolist():
+        for flat in np.argsort(cost, axis=None, kind="stable").tolist():
             i, j = divmod(flat, len(readings))
-            if distance[i, j] > REACH:
-                break
-            if i not in taken and j not in pairs:
+            if distance[i, j] <= REACH and i not in taken and j not in pairs:
                 pairs[j] = self._tracks[i]
                 taken.add(i)
         return pairs
@@ -138,15 +144,9 @@ class Tracker:
             if track.number not in found:
                 track.box[:2] += self._shift
 
-    def _shown(self, readings: Sequence[Reading], when: float) -> tuple[Reading, ...]:
-        top = max((len(reading.top) for reading in readings), default=1)
-        visible = [t for t in self._tracks if t.hits >= CONFIRM and when - t.seen <= self._hold]
-        results = [track.result(max(top, len(track.reading.top), 1)) for track in visible]
-        return tuple(sorted(results, key=lambda reading: (reading.line, reading.box[0])))
 
-
-def _corners(boxes: object) -> NDArray[np.float64]:
-    return np.array(list(boxes), np.float64)  # type: ignore[call-overload]
+def _corners(boxes: Iterable[Sequence[float] | NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.array(list(boxes), np.float64)
 
 
 class Steady:

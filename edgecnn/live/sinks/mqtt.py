@@ -62,7 +62,7 @@ def parse_broker(url: str) -> Broker:
         raise ArgumentError(
             f"mqtt: expected {FORM}, got {parts.scheme or 'no scheme'}:// and {parts.hostname or 'no host'}"
         )
-    if not topic or any(character in topic for character in "#+\0") or topic.startswith("$"):
+    if not topic or parts.query or "#" in url or "+" in topic or "\0" in topic or topic.startswith("$"):
         raise ArgumentError(f"mqtt: expected a topic without # + $ behind the host, as in {FORM}, got {topic!r}")
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
@@ -73,7 +73,7 @@ class Mqtt:
     """Publishes under the broker's topic.
 
     `number` whenever the stable text changes (retained, so that who comes later knows it), `readings` as one line of
-    `--json` at most ten times a second, and `status`: "online", or "offline", which the broker says for us when we break
+    `--json` at most ten times a second, and `status`: "online", or "offline", which the broker says when we break
     off. paho-mqtt connects again by itself; what could not be sent meanwhile is dropped but for the newest number.
 
     Args:
@@ -127,7 +127,7 @@ class Mqtt:
         self._client.loop_stop()
 
     def _publish(self, what: str, payload: str, *, retain: bool = False) -> Any:
-        if not retain and not self._client.is_connected():
+        if not self._client.is_connected():
             return None
         return self._client.publish(f"{self._broker.topic}/{what}", payload, qos=1 if retain else 0, retain=retain)
 
