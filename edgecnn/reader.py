@@ -64,6 +64,7 @@ class Reader:
         self.precision = precision or _best_precision(bundle, runtime)
         self.roi = roi
         self._top = min(top, len(bundle.labels))
+        self._reject = None if bundle.reject.label is None else bundle.labels.index(bundle.reject.label)
         self._session = bundle.open(runtime, self.precision, threads=threads)
         self._table = pixel_table(bundle.image, self._session.input)
 
@@ -83,21 +84,15 @@ class Reader:
         """
         pixels = picture.picture if isinstance(picture, Frame) else picture
         left, top, part = self._part(pixels)
-        if self.bundle.locate is Locate.WHOLE:
-            boxes, lines = [(left, top, part.shape[1], part.shape[0])], [0]
-            fitted = fit(part, self.bundle.image)[np.newaxis]
-        else:
-            from edgecnn.vision.locate import locate
-
-            found = locate(part)
-            if not found:
-                mark("locate")
-                return ()
-            boxes = [(x + left, y + top, w, h) for x, y, w, h in (candidate.box for candidate in found)]
-            lines = [candidate.line for candidate in found]
-            fitted = np.stack([candidate.pixels for candidate in found])[..., np.newaxis]
+        if self.bundle.locate is Locate.DIGITS:
+            return self._digits(part, left, top, mark)
+        fitted = fit(part, self.bundle.image)
         mark("locate")
-        return self._name(fitted, boxes, lines, mark)
+        probabilities = self._classify(fitted[np.newaxis], mark)
+        shown = self._shown(probabilities[0])
+        readings = [self._name(probabilities[0], (left, top, part.shape[1], part.shape[0]), 0)] if shown else []
+        mark("postprocess")
+        return tuple(readings)
 
     def crop(self, picture: Frame | NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
         """Cut out what a reading was read from, as a data set for training wants it.
@@ -143,24 +138,42 @@ class Reader:
             raise ArgumentError(f"roi: {self.roi} lies outside of a picture of {picture.shape[1]}x{picture.shape[0]}")
         return x, y, part
 
-    def _name(
-        self, fitted: NDArray[np.uint8], boxes: Sequence[Box], lines: Sequence[int], mark: Mark
-    ) -> tuple[Reading, ...]:
-        """Run the net on fitted pixels [n, height, width, channels] and name what stands in each box."""
-        tensor, session, bundle = self._table[fitted], self._session, self.bundle
+    def _digits(self, picture: NDArray[np.uint8], left: int, top: int, mark: Mark) -> tuple[Reading, ...]:
+        """Read the digits of a scene whose left upper corner lies at a place of the frame."""
+        from edgecnn.vision.decide import decide
+        from edgecnn.vision.locate import locate
+
+        found = locate(picture)
+        mark("locate")
+
+        def classify(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return self._classify(pixels[..., np.newaxis], mark)
+
+        readings = []
+        for digit in decide(found, classify, reject=self._reject, threshold=self.bundle.reject.threshold):
+            x, y, width, height = digit.candidate.box
+            readings.append(self._name(digit.probabilities, (x + left, y + top, width, height), digit.line))
+        mark("postprocess")
+        return tuple(readings)
+
+    def _classify(self, fitted: NDArray[np.uint8], mark: Mark) -> NDArray[np.float32]:
+        """Probabilities [n, classes] of fitted pixels [n, height, width, channels]."""
+        tensor, session = self._table[fitted], self._session
         mark("preprocess")
         outputs = np.concatenate([session.run(tensor[i : i + 1]) for i in range(len(tensor))])
         mark("inference")
-        probabilities = bundle.probabilities(outputs, session)
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, : self._top]
-        values = np.take_along_axis(probabilities, order, axis=1).tolist()
-        readings = []
-        for indices, best, box, line in zip(order.tolist(), values, boxes, lines, strict=True):
-            labels = [bundle.labels[index] for index in indices]
-            if labels[0] != bundle.reject.label and best[0] >= bundle.reject.threshold:
-                readings.append(Reading(labels[0], best[0], box, tuple(zip(labels, best, strict=True)), None, line))
-        mark("postprocess")
-        return tuple(readings)
+        return self.bundle.probabilities(outputs, session)
+
+    def _shown(self, probabilities: NDArray[np.float32]) -> bool:
+        """Whether it is sure enough that it is one of the classes, whichever it is."""
+        sure = probabilities.max() if self._reject is None else 1 - probabilities[self._reject]
+        return bool(sure >= self.bundle.reject.threshold)
+
+    def _name(self, probabilities: NDArray[np.float32], box: Box, line: int) -> Reading:
+        labels, values = self.bundle.labels, probabilities.tolist()
+        order = sorted((i for i in range(len(values)) if i != self._reject), key=lambda i: -values[i])[: self._top]
+        best = tuple((labels[i], values[i]) for i in order)
+        return Reading(best[0][0], best[0][1], box, best, None, line)
 
 
 def _best_precision(bundle: Bundle, runtime: Runtime) -> Precision:

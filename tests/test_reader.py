@@ -99,9 +99,8 @@ def test_a_region_outside_of_the_frame_is_an_error_and_one_that_reaches_over_is_
 
 def test_what_the_bundle_rejects_is_no_reading(digits, scene):
     picture = scene("17")
-    for reject in (Reject(label="7"), Reject(label="7", threshold=0.01)):
-        with Reader(replace(digits, reject=reject)) as reader:
-            assert text(reader.read(picture)) == "1"
+    with Reader(replace(digits, reject=Reject(label="7", threshold=0.5))) as reader:
+        assert text(reader.read(picture)) == "1"
     with Reader(replace(digits, reject=Reject(threshold=1.0))) as reader:
         assert all(reading.probability == 1 for reading in reader.read(picture))
 

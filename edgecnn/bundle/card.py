@@ -117,10 +117,11 @@ def _limits(bundle: Bundle) -> str:
         lines.append(
             "- It reads digits that are written apart from each other, on a background that is lighter or darker."
         )
-    if bundle.reject.threshold > 0:
-        lines.append(f"- Readings below a probability of {bundle.reject.threshold:.2f} are not shown.")
     if bundle.reject.label is not None:
         lines.append(f'- The class "{bundle.reject.label}" means: none of the others.')
+    if bundle.reject.threshold > 0:
+        what = "Readings" if bundle.reject.label is None else "Readings whose other classes together are"
+        lines.append(f"- {what} below a probability of {bundle.reject.threshold:.2f} are not shown.")
     return "\n".join(lines)
 
 

@@ -48,7 +48,8 @@ class Reject:
 
     Attributes:
         label: The class that means "not a digit"; None when the net has no such class.
-        threshold: Least probability of a reading that is shown, 0..1.
+        threshold: Least probability of a reading that is shown, 0..1: of its class, or, where a class means "not a
+            digit", of all other classes together.
     """
 
     label: str | None = None

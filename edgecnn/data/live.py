@@ -18,7 +18,8 @@ from edgecnn.data.mnist import MNIST, load_family
 from edgecnn.data.scenes import Scene, render
 from edgecnn.data.types import ArraySplit, Dataset, Progress
 from edgecnn.preprocess import centre_digits
-from edgecnn.vision.locate import Candidate, locate
+from edgecnn.vision.candidate import Candidate
+from edgecnn.vision.locate import locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -45,7 +45,11 @@ def blobs(ink: Ink) -> Blobs:
         ink.mask, connectivity=8, ltype=cv2.CV_16U if narrow else cv2.CV_32S
     )
     numbers = np.arange(1, len(stats))
-    kept = numbers[_plausible(stats[1:], labels)]
+    good = _plausible(stats[1:], labels)
+    if ink.blind is not None:
+        unread = np.bincount(labels[ink.blind > 0], minlength=len(stats))[1:]
+        good &= unread <= 0.5 * stats[1:, cv2.CC_STAT_AREA]
+    kept = numbers[good]
     if len(kept) > MOST:
         kept = kept[np.argsort(-stats[kept, cv2.CC_STAT_AREA], kind="stable")[:MOST]]
     boxes = stats[kept, :4].astype(np.int32)

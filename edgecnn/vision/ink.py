@@ -16,6 +16,10 @@ WINDOW = 41
 """Side of the median's window on it: a quarter of the picture, in which the boldest stroke is a minority."""
 SHARE = 0.42
 """Share of the ink's typical level from which a pixel is ink."""
+STEP = 0.3
+"""Share by which the ground changes over two coarse pixels where it makes a step: an edge of the paper."""
+GLOOM = 0.22
+"""Share of the brightest ground below which ground is too dark to be read: what lies around a paper."""
 LEAST = 24
 """Least ink that counts, in 255ths of the paper's light: below it is show-through, shadow and paper grain."""
 
@@ -32,6 +36,8 @@ class Ink:
         level: Typical level of the ink in `map`, above the threshold.
         amount: Number of ink pixels, weighted by how much they stand out; compares two polarities.
         light: Whether the ink is lighter than its ground.
+        blind: uint8 [h, w], 255 where nothing can be read: a step of the ground, or ground too dark; None where there
+            is no such place.
     """
 
     map: NDArray[np.uint8]
@@ -41,6 +47,7 @@ class Ink:
     level: float
     amount: float
     light: bool
+    blind: NDArray[np.uint8] | None
 
 
 def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
@@ -60,6 +67,7 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
     coarse = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     paper = cv2.medianBlur(coarse, WINDOW)
     maps = []
+    blind = _blind(paper, (width, height))
     for light in (False, True):
         # Beside a step of the ground (a paper's edge) the coarse level leaks over it by one coarse pixel. The darker of
         # the neighbours for dark ink, the lighter for light ink, keeps that rim from looking like a stroke.
@@ -67,14 +75,29 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
         ground = cv2.resize(ground, (width, height), interpolation=cv2.INTER_LINEAR)
         lost = cv2.subtract(grey, ground) if light else cv2.subtract(ground, grey)
         reach = cv2.bitwise_not(ground) if light else ground
-        ink = _threshold(cv2.divide(lost, cv2.add(reach, 16), scale=255), light)
+        ink = _threshold(cv2.divide(lost, cv2.add(reach, 16), scale=255), light, blind)
         if ink is not None:
             maps.append(ink)
     maps.sort(key=lambda ink: -ink.amount)
     return [ink for ink in maps if ink.amount >= 0.3 * maps[0].amount]
 
 
-def _threshold(ink: NDArray[np.uint8], light: bool) -> Ink | None:
+def _blind(paper: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8] | None:
+    """Where the coarse ground makes a step or is dark beside the rest, at a picture's width and height."""
+    import cv2
+
+    box = np.ones((3, 3), np.uint8)
+    high, low = cv2.dilate(paper, box), cv2.erode(paper, box)
+    steep = cv2.subtract(high, low) > STEP * high
+    dark = paper < GLOOM * np.percentile(paper, 90)
+    blind = (steep | dark).view(np.uint8)
+    if not blind.any():
+        return None
+    full: NDArray[np.uint8] = cv2.resize(blind * np.uint8(255), size, interpolation=cv2.INTER_NEAREST)
+    return full
+
+
+def _threshold(ink: NDArray[np.uint8], light: bool, blind: NDArray[np.uint8] | None) -> Ink | None:
     import cv2
 
     counts = _histogram(ink)
@@ -91,7 +114,7 @@ def _threshold(ink: NDArray[np.uint8], light: bool) -> Ink | None:
     threshold = max(least, round(SHARE * level))
     _, mask = cv2.threshold(ink, threshold - 1, 255, cv2.THRESH_BINARY)
     amount = float((counts[threshold:] * np.arange(threshold, 256)).sum())
-    return Ink(ink, mask, threshold, least, level, amount, light)
+    return Ink(ink, mask, threshold, least, level, amount, light, blind)
 
 
 def _histogram(ink: NDArray[np.uint8]) -> NDArray[np.float32]:

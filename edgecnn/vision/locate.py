@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecnn.errors import ArgumentError
 from edgecnn.preprocess import centre_digits
+from edgecnn.vision.candidate import Candidate
 from edgecnn.vision.group import Blobs, blobs
 from edgecnn.vision.ink import Ink, ink_maps
 from edgecnn.vision.lines import reading_order
@@ -19,21 +19,6 @@ if TYPE_CHECKING:
 
 LARGEST = 1280
 """Longer side to which a larger picture is reduced before it is searched, in pixels."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """What may be a digit.
-
-    Attributes:
-        box: x, y, width, height in pixels of the picture.
-        pixels: uint8 [28, 28], light on black, in MNIST's form.
-        line: Number of its line, from 0 at the top.
-    """
-
-    box: tuple[int, int, int, int]
-    pixels: NDArray[np.uint8]
-    line: int
 
 
 def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
@@ -69,7 +54,7 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
     table = np.stack(boxes)
     sizes = np.rint(np.concatenate([table[:, :2], table[:, 2:] - table[:, :2]], axis=1) / zoom).astype(int).tolist()
     return [
-        Candidate((sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3]), pixels[i], line)
+        Candidate((sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3]), pixels[i], line, inks[i])
         for line, indices in enumerate(reading_order(table))
         for i in indices
     ]

@@ -18,8 +18,8 @@ FAINT = 0.2
 def merge(boxes: NDArray[np.int32], ink: Ink) -> list[list[int]]:
     """Find which pieces are one digit.
 
-    A piece joins a larger one that is next to it if it lies over, under or within it and they are together no taller than
-    a digit; if it is the flat hat of a 5; or if faint ink leads from one to the other.
+    A piece joins a larger one that is next to it if it lies over, under or within it and they are together no taller
+    than a digit; if it is the flat hat of a 5; or if faint ink leads from one to the other.
 
     Args:
         boxes: int32 [n, 4]; x, y, right, bottom of each piece.

@@ -1,0 +1,98 @@
+"""From candidates to digits: what the network calls no digit goes, touching digits are cut, the rest becomes lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn.vision.lines import reading_order
+from edgecnn.vision.split import split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgecnn.vision.candidate import Candidate
+
+    Classify = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+CERTAIN = 0.9
+"""Least probability, of being a digit and of being its best class, for each part of a candidate that is cut."""
+NEIGHBOURS = 2
+"""Least digits elsewhere in the picture before a candidate is cut: alone, a letter is more likely than two digits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Digit:
+    """A digit that was found.
+
+    Attributes:
+        candidate: Where and what it looks like.
+        line: Number of its line, from 0 at the top.
+        probabilities: float32 [classes].
+    """
+
+    candidate: Candidate
+    line: int
+    probabilities: NDArray[np.float32]
+
+
+def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int | None, threshold: float) -> list[Digit]:
+    """Choose which candidates are digits.
+
+    The classes of digits count together: what may be a 1 or a 7 is a digit still.
+
+    Args:
+        candidates: As `locate` gives them.
+        classify: Gives the probabilities float32 [n, classes] for pixels uint8 [n, 28, 28].
+        reject: Which class means "not a digit"; None if there is none, then the best class must reach the threshold.
+        threshold: Least probability of being a digit, 0..1.
+
+    Returns:
+        Digits in reading order: lines top to bottom, each left to right.
+    """
+    if not candidates:
+        return []
+    probabilities = classify(np.stack([c.pixels for c in candidates]))
+    sure = _digit(probabilities, reject)
+    good = sure >= threshold
+    digits = [(c, p) for c, p, g in zip(candidates, probabilities, good, strict=True) if g]
+    if reject is not None and len(digits) >= NEIGHBOURS:
+        usual = float(np.median([c.box[3] for c, _ in digits]))
+        for candidate, is_digit in zip(candidates, good, strict=True):
+            if not is_digit and 0.6 * usual <= candidate.box[3] <= 1.6 * usual:
+                digits += _cut(candidate, classify, reject, max(threshold, CERTAIN))
+    boxes = np.array([c.box for c, _ in digits], np.int32).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return [
+        Digit(digits[i][0], line, digits[i][1]) for line, members in enumerate(reading_order(boxes)) for i in members
+    ]
+
+
+def _digit(probabilities: NDArray[np.float32], reject: int | None) -> NDArray[np.float32]:
+    """How sure it is that each of [n, classes] is a digit at all: float32 [n]."""
+    result: NDArray[np.float32] = probabilities.max(axis=1) if reject is None else 1 - probabilities[:, reject]
+    return result
+
+
+def _cut(
+    candidate: Candidate, classify: Classify, reject: int, threshold: float
+) -> list[tuple[Candidate, NDArray[np.float32]]]:
+    """The parts of the best way to cut a candidate, if all of them are digits beyond doubt; else nothing."""
+    ways = split(candidate)
+    if not ways:
+        return []
+    parts = [part for way in ways for part in way]
+    probabilities = classify(np.stack([part.pixels for part in parts]))
+    digits = np.delete(probabilities, reject, axis=1).max(axis=1)
+    best: list[tuple[Candidate, NDArray[np.float32]]] = []
+    best_score, start = threshold, 0
+    for way in ways:
+        score = float(digits[start : start + len(way)].min())
+        if score >= best_score:
+            best_score = score
+            best = list(zip(way, probabilities[start : start + len(way)], strict=True))
+        start += len(way)
+    return best
