@@ -61,17 +61,18 @@ def read_bytes(path: Path) -> bytes:
     name = shown(path)
     try:
         # The kind comes first: opening a pipe would wait for a writer for ever.
-        if not stat.S_ISREG(path.stat().st_mode):
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
             raise DataError(f"{name}: expected a picture file, got {'a folder' if path.is_dir() else 'a special file'}")
+        if found.st_size > MAX_BYTES:
+            raise DataError(f"{name}: expected at most {MAX_BYTES // 2**20} MiB, got more; make the picture smaller")
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            # No more than there was, for a file may grow; and `read` sets aside as much memory as it is asked for.
+            return file.read(found.st_size)
     except ValueError as error:  # a name with a zero byte in it
         raise DataError(f"{name}: no such file") from error
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {(error.strerror or str(error)).lower()}") from error
-    if len(data) > MAX_BYTES:
-        raise DataError(f"{name}: expected at most {MAX_BYTES // 2**20} MiB, got more; make the picture smaller")
-    return data
 
 
 def decode(data: bytes, *, name: str = "picture", max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
