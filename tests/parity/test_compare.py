@@ -225,8 +225,6 @@ def test_what_is_worse_than_the_budget_fails_with_every_reason(
 def test_an_artefact_that_gives_probabilities(
     sessions: list[Session], pictures: ArraySplit, reference: Reference
 ) -> None:
-    from edgecnn.runtime.session import softmax
-
     inside: list[Any] = [Altered(sessions[0], softmax)]
     report = compare(inside, pictures, IMAGE, dataset="x", reference=reference, head=Head.SOFTMAX)
     assert report.passed, report.reasons
