@@ -80,9 +80,9 @@ def _row(row: Row, timer_us: float) -> Iterator[Doubt]:
         if width > 2 * PRECISE:
             yield Doubt("spread", f"the median is known to ±{width / 2:.0%} only (expected ±{PRECISE:.0%})", name)
     if len(row.rounds) > 1 and min(row.rounds) > 0:
-        drift = max(row.rounds) / min(row.rounds) - 1
-        if drift > DRIFT:
-            text = f"the rounds' medians differ by {drift:.0%} (expected at most {DRIFT:.0%})"
+        drift = max(row.rounds) / min(row.rounds)
+        if drift > 1 + DRIFT:
+            text = f"the slowest round's median is {drift:.3g} x the quickest's (expected at most {1 + DRIFT:.2f})"
             yield Doubt("drift", text, name)
     if median > 0 and timer_us > TIMER_SHARE * median:
         text = f"the timing loop itself takes {timer_us / median:.0%} of it ({timer_us:.2f} us)"

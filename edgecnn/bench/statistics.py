@@ -21,6 +21,8 @@ RESAMPLES = 1000
 MAX_BLOCKS = 100
 CONFIDENCE = 0.95
 HISTOGRAM_BINS = 60
+HISTOGRAM_RANGE = (0.8, 2.0)
+"""Ends of the histogram in medians: one query of a second must not press all others into one bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Summary:
         p90: 90th percentile; None below 10 queries, where no sample stands for it.
         p99: 99th percentile; None below 100 queries.
         p99_9: 99.9th percentile; None below 1,000 queries.
-        edges: Edges of a histogram with logarithmic bins; one more than `counts`.
-        counts: Queries in each bin; the slowest 0.1 % are in the last one.
+        edges: Edges of a histogram from 0.8 to 2 medians with logarithmic bins; one more than `counts`.
+        counts: Queries in each bin; quicker ones are in the first, slower ones in the last.
     """
 
     queries: int
@@ -182,8 +184,8 @@ def _rank_grid(n: int) -> NDArray[np.int64]:
 
 
 def _histogram(values: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    low = max(float(values.min()), 1e-3)
-    high = max(float(np.quantile(values, 0.999)), low * 1.01)
+    low, high = (max(float(np.median(values)), 1e-3) * end for end in HISTOGRAM_RANGE)
     edges = np.geomspace(low, high, HISTOGRAM_BINS + 1)
-    counts, _ = np.histogram(np.clip(values, low, high), edges)
+    # Exactly the outer edges: geomspace may miss them by a bit, and numpy drops what lies outside.
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     return tuple(float(edge) for edge in edges), tuple(int(count) for count in counts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from edgecnn.bench.compare import Change
 from edgecnn.bench.history import Past
 from edgecnn.bench.machine import Machine
-from edgecnn.bench.result import BenchResult, EndToEnd, Profile, Row, Target
+from edgecnn.bench.result import BenchResult, Profile, Row, Target
 from edgecnn.bench.statistics import Estimate
 
 TARGET = ("bundle", "precision", "runtime", "threads")
@@ -51,7 +51,10 @@ def size(count: int | None) -> str | None:
         return None
     if count < 10_000:
         return f"{count:,} B"
-    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+    for limit, factor, unit in ((1e6, 1e3, "kB"), (1e9, 1e6, "MB")):
+        if count < limit:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count / 1e9:.1f} GB"
 
 
 def times(ratio: Estimate | None) -> str | None:
@@ -74,9 +77,8 @@ def plan_line(result: BenchResult) -> str:
 
 def tables(result: BenchResult) -> Iterator[Table]:
     """Every table of a result, the latencies first; those without rows are left out."""
-    every = (latencies(result), starts(result), throughput(result), energy(result))
+    every = (latencies(result), starts(result), throughput(result), end_to_end(result), energy(result))
     yield from (table for table in every if table.rows)
-    yield from (stages(part) for part in result.end_to_end)
     yield from (operations(profile) for profile in result.profiles)
 
 
@@ -152,29 +154,25 @@ def energy(result: BenchResult) -> Table:
     )
 
 
-def stages(part: EndToEnd) -> Table:
-    """Picture in, reading out, by stage."""
-    whole = sum(stage.latency.mean for stage in part.stages) or 1.0
-    lines = [
-        (
-            stage.name,
-            duration(stage.latency.p50.value),
-            duration(stage.latency.p99.value if stage.latency.p99 else None),
-            f"{stage.latency.mean / whole:.0%}",
-        )
-        for stage in part.stages
-    ]
-    total = (
-        "all, measured as one",
-        duration(part.total.p50.value),
-        duration(part.total.p99.value if part.total.p99 else None),
-        None,
-    )
+def end_to_end(result: BenchResult) -> Table:
+    """Picture in, reading out: median of each stage, and of all of them measured as one."""
+    names = tuple(dict.fromkeys(stage.name for part in result.end_to_end for stage in part.stages))
+    found = [{stage.name: stage.latency.p50.value for stage in part.stages} for part in result.end_to_end]
+    pictures = dict.fromkeys(f"{p.picture}, {p.width}x{p.height} pixels" for p in result.end_to_end)
     return Table(
-        title=f"End to end: {part.target.name}",
-        columns=("stage", "median", "p99", "share of the mean"),
-        rows=(*lines, total),
-        caption=f"{part.picture}, {part.width}x{part.height} pixels, {part.readings} readings",
+        title="End to end: picture in, reading out",
+        columns=(*TARGET, *names, "all", "p99", "readings"),
+        rows=tuple(
+            (
+                *_target(part.target),
+                *(duration(medians.get(name)) for name in names),
+                duration(part.total.p50.value),
+                duration(part.total.p99.value if part.total.p99 else None),
+                str(part.readings),
+            )
+            for part, medians in zip(result.end_to_end, found, strict=True)
+        ),
+        caption=f"{'; '.join(pictures)}; medians; all is measured as one, without marks between the stages",
     )
 
 
