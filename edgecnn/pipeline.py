@@ -8,6 +8,7 @@
     translate  ONNX, from the TFLite files
     refer      what the float model itself answers on the test set
     compare    every artefact on the whole test set, with the float model and with each other
+    calibrate  for a net that knows what is no digit: from which probability on it is one, on held-out pictures
     write      the bundle, all or nothing
 
 This file holds the order and what goes from stage to stage; how a stage does its work is in `models`, `compress`,
@@ -24,20 +25,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgecnn import models
 from edgecnn.bench.machine import read_machine
 from edgecnn.bundle import Bundle, BundleDraft, Head, Reference, Reject, write_bundle
 from edgecnn.convert import calibration, identity, onnx, pixels, source, tflite
 from edgecnn.convert.reference import reference
-from edgecnn.data import Dataset, load
+from edgecnn.data import Dataset, live, load
 from edgecnn.errors import ArgumentError, DataError, EdgecnnError, StageError
 from edgecnn.parity import Budget, ParityReport, Pictures, compare, relabelled
 from edgecnn.preprocess import to_tensor
-from edgecnn.runtime.session import open_session
+from edgecnn.runtime.session import logits, open_session, softmax
 from edgecnn.spec import Fit, Format, ImageSpec, Locate, Precision, Target
+from edgecnn.vision.reject import Roc, roc
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Artifacts = dict[tuple[Format, Precision], bytes]
@@ -136,6 +139,7 @@ class _Pictures:
 
     dataset: Dataset
     test: Pictures
+    held: Pictures
     calibration: NDArray[np.uint8]
     calibration_labels: NDArray[np.int64]
 
@@ -176,8 +180,12 @@ def export(options: ExportOptions, progress: Progress | None = None) -> ExportRe
     with stages("compare") as told:
         report = _compared(artifacts, model, pictures, stored, options, told)
         report = replace(report, notes=(*report.notes, *_doubts(report, model)))
+    with stages("calibrate"):
+        curve = _curve(artifacts, model, pictures)
     with stages("write"):
         draft = _draft(artifacts, model, stored, report, options)
+        if curve is not None:
+            draft = _rejecting(draft, curve, pictures.dataset.name)
         target = options.out or Path("exports") / draft.name
         bundle = write_bundle(target, draft) if report.passed or options.keep_failed else None
     sizes = {key: len(content) for key, content in artifacts.items()}
@@ -220,7 +228,7 @@ def _load_pictures(model: models.Model, options: ExportOptions, notes: list[str]
         notes += calibration.doubts(validation.labels[chosen], model.classes, options.calibration)
     image = model.identity.image or ImageSpec(*model.shape, fit=_fit(model, dataset, options))
     test = relabelled(dataset.test, dataset.labels, labels)
-    return _Pictures(dataset, test, validation.pixels(chosen, image), validation.labels[chosen])
+    return _Pictures(dataset, test, validation, validation.pixels(chosen, image), validation.labels[chosen])
 
 
 def _dataset(model: models.Model, options: ExportOptions, notes: list[str]) -> Dataset:
@@ -402,6 +410,34 @@ def _draft(
         about=options.about,
         licence=options.licence,
     )
+
+
+def _curve(artifacts: Artifacts, model: models.Model, pictures: _Pictures) -> Roc | None:
+    """What each threshold keeps and lets pass, of the int8 artefact if there is one; None if no class means "none"."""
+    labels = model.identity.labels or ()
+    if live.NONE not in labels:
+        return None
+    precision = Precision.INT8 if (Format.TFLITE, Precision.INT8) in artifacts else Precision.FLOAT32
+    held = np.asarray(pictures.held.labels)
+    tensors = to_tensor(pictures.held.pixels(np.arange(len(held)), _image(model)), _image(model))
+    with open_session(Path("calibrate.tflite"), content=artifacts[Format.TFLITE, precision]) as session:
+        values = logits(session, tensors)
+    probabilities = values.clip(0, 1) if _head(artifacts) is Head.SOFTMAX else softmax(values)
+    return roc(probabilities, held, labels.index(live.NONE))
+
+
+def _rejecting(draft: BundleDraft, curve: Roc, dataset: str) -> BundleDraft:
+    threshold = curve.best()
+    at = int(np.searchsorted(curve.thresholds, threshold))
+    measured = {
+        "on": f"{dataset} validation",
+        "digits": curve.digits,
+        "digits_kept": float(curve.kept[at]),
+        "others": curve.others,
+        "others_passed": float(curve.passed[at]),
+    }
+    reject = Reject(live.NONE, round(threshold, 2))
+    return replace(draft, reject=reject, measured={**draft.measured, "reject": measured})
 
 
 def _is_written(kind: Format, precision: Precision, options: ExportOptions) -> bool:
