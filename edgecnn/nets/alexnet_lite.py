@@ -41,10 +41,10 @@ ALEXNET_LITE = Net(
         keep_best=False,
     ),
     recipe=Recipe(
-        epochs=15,
+        epochs=10,
         rate=1.5e-3,
         schedule=Schedule.ONE_CYCLE,
-        patience=7,
+        patience=5,
         augmentation=Augmentation(rotation=10, shift=0.08, shear=10, zoom=0.1),
         bfloat16=True,
     ),

@@ -45,10 +45,10 @@ CONV_32_64_128 = Net(
     build=build,
     seed_recipe=Recipe(epochs=20, batch=128, held_out=0.2, keep_best=False),
     recipe=Recipe(
-        epochs=12,
+        epochs=10,
         rate=1.5e-3,
         schedule=Schedule.ONE_CYCLE,
-        patience=6,
+        patience=5,
         augmentation=Augmentation(rotation=10, shift=0.08, shear=10, zoom=0.1),
         bfloat16=True,
     ),

@@ -152,7 +152,10 @@ class RunFolder:
             return True
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ArgumentError(f"out: {self.path} exists and is not a run folder; name another one")
-        (self.path / "checkpoint").mkdir(parents=True, exist_ok=True)
+        try:
+            (self.path / "checkpoint").mkdir(parents=True, exist_ok=True)
+        except NotADirectoryError as error:
+            raise ArgumentError(f"out: {self.path} cannot be made: {error.strerror}") from error
         self.write_json("config.json", {"schema": SCHEMA, **asdict(config)})
         return False
 
@@ -227,7 +230,8 @@ class RunFolder:
         if not file.exists():
             return None
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            # Opened here: numpy leaves a file that it opened itself open when it is broken.
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             return arrays, json.loads(str(arrays.pop("json")))
         except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:

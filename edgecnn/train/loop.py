@@ -73,6 +73,18 @@ def _answers(infer: Any, split: Split, image: ImageSpec) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
+def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Mean cross-entropy of softmax(logits) in nats.
+
+    Args:
+        logits: float32 [n, classes], finite, n > 0.
+        labels: int64 [n].
+    """
+    wide = logits.astype(np.float64)
+    wide -= wide.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(wide).sum(axis=1)) - wide[np.arange(len(labels)), labels]).mean())
+
+
 class Loop:
     """A model with its optimizer and the running totals of the epoch.
 

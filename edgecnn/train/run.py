@@ -18,7 +18,7 @@ from edgecnn.augment import stream
 from edgecnn.errors import ModelError
 from edgecnn.metrics import accuracy
 from edgecnn.train.folder import Config, Epoch, RunFolder
-from edgecnn.train.loop import Loop
+from edgecnn.train.loop import Loop, cross_entropy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -193,18 +193,6 @@ class Run:
 def _merit(epoch: Epoch) -> tuple[float, float]:
     """What makes an epoch better: validation accuracy, and where that is equal its loss."""
     return (epoch.validation_accuracy or 0.0, -(epoch.validation_loss or 0.0))
-
-
-def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Mean cross-entropy of softmax(logits) in nats.
-
-    Args:
-        logits: float32 [n, classes], finite, n > 0.
-        labels: int64 [n].
-    """
-    wide = logits.astype(np.float64)
-    wide -= wide.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(wide).sum(axis=1)) - wide[np.arange(len(labels)), labels]).mean())
 
 
 def _log_scalars(values: dict[str, float | None], step: int) -> None:

@@ -28,12 +28,13 @@ def save_model(model: Any, path: Path) -> None:
     kind = checked_model_file(path)
     with tempfile.TemporaryDirectory(prefix=".save-", dir=path.parent) as folder:
         temporary = Path(folder) / f"model{kind}"
-        if kind == ".weights.h5":
-            model.save_weights(temporary)
-        elif kind == ".h5":
-            model.save(temporary, save_format="h5", include_optimizer=False)
-        else:
-            model.save(temporary, save_format="keras")
+        with _tf.quiet():  # .h5 is called legacy
+            if kind == ".weights.h5":
+                model.save_weights(temporary)
+            elif kind == ".h5":
+                model.save(temporary, save_format="h5", include_optimizer=False)
+            else:
+                model.save(temporary, save_format="keras")
         temporary.replace(path)
 
 
