@@ -127,5 +127,8 @@ addEventListener("drop", (event) => {
 });
 
 clearCanvas();
-showStream();
-follow();
+// Only after the page has loaded: a stream never ends loading, and the browser would show that it waits.
+addEventListener("load", () => {
+  showStream();
+  follow();
+});

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from edgecnn.errors import ArgumentError
+from edgecnn.web import app, hub
+from edgecnn.web.server import parse_address
+from tests.web.conftest import Loop, observation
+
+
+def ask(page, method: str, path: str, body: bytes | None = None, **headers: str):
+    """One request; gives status, headers and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
+    try:
+        connection.request(method, path, body, {key.replace("_", "-"): value for key, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+    finally:
+        connection.close()
+
+
+def picture_of(shade: int = 255) -> bytes:
+    return cv2.imencode(".png", np.full((40, 40, 3), shade, np.uint8))[1].tobytes()
+
+
+def test_page_and_its_parts_come_from_here_alone(serve) -> None:
+    page = serve()
+    for path in ("/", "/page.css", "/page.js"):
+        status, headers, body = ask(page, "GET", path)
+        assert status == 200
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert b"http://" not in body.replace(b"http://www.w3.org/2000/svg", b"")
+        assert b"https://" not in body
+    assert ask(page, "GET", "/../server.py")[0] == 404
+
+
+def test_picture_is_read(serve) -> None:
+    status, _headers, body = ask(serve(), "POST", "/api/read", picture_of())
+    assert status == 200
+    answer = json.loads(body)
+    assert {"source", "frame", "time", "readings", "text"} <= set(answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "line"),
+    [
+        (b"", 422, "picture"),
+        (b"GIF89a" + bytes(50), 422, "picture"),
+        (picture_of()[:60], 422, "picture"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (30_000).to_bytes(4, "big") * 2 + bytes(5), 422, "picture"),
+    ],
+)
+def test_what_is_no_picture_is_one_line(serve, body: bytes, status: int, line: str) -> None:
+    found, headers, text = ask(serve(), "POST", "/api/read", body)
+    assert (found, headers["content-type"]) == (status, "text/plain; charset=utf-8")
+    assert line in text.decode() and "\n" not in text.decode().strip()
+
+
+def test_body_is_bounded_whatever_its_headers_say(serve, monkeypatch) -> None:
+    monkeypatch.setattr(app, "MAX_BODY", 1000)
+    page = serve()
+    assert ask(page, "POST", "/api/read", bytes(1001))[0] == 413
+    with socket.create_connection(("127.0.0.1", page.port), timeout=30) as raw:
+        raw.sendall(b"POST /api/read HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(20):
+            raw.sendall(b"64\r\n" + bytes(100) + b"\r\n")
+        assert b" 413 " in raw.recv(100)
+
+
+def test_body_that_never_ends_is_let_go(serve, monkeypatch) -> None:
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", serve().port), timeout=30) as raw:
+        raw.sendall(b"POST /api/read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
+        assert b" 408 " in raw.recv(100)
+
+
+def test_too_many_requests_are_refused_and_told_when_to_come_again(serve) -> None:
+    page = serve()
+    answers = [ask(page, "POST", "/api/start") for _ in range(60)]
+    refused = [headers for status, headers, _ in answers if status == 429]
+    assert refused and int(refused[0]["retry-after"]) >= 1
+    assert answers[0][0] == 409  # nothing to start: no loop is attached
+
+
+def test_buttons_reach_the_loop(serve) -> None:
+    page, loop = serve(), Loop()
+    page.attach(loop)
+    assert ask(page, "POST", "/api/stop")[0] == 200
+    assert not page.hub.running
+    assert ask(page, "POST", "/api/start")[0] == 200
+    assert loop.calls == ["pause", "resume"]
+    assert ask(page, "GET", "/api/stop")[0] == 405
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "localhost:1"}, 200),
+        ({"Host": "[::1]:1"}, 200),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": ""}, 421),
+    ],
+)
+def test_only_localhost_is_served_without_a_token(serve, headers: dict[str, str], status: int) -> None:
+    assert ask(serve(), "GET", "/", **headers)[0] == status
+
+
+def test_other_pages_may_not_press_the_buttons(serve) -> None:
+    page = serve()
+    page.attach(Loop())
+    assert ask(page, "POST", "/api/stop", Origin="http://evil.example")[0] == 403
+    assert ask(page, "POST", "/api/stop", Origin=f"http://127.0.0.1:{page.port}")[0] == 200
+
+
+def test_token_is_asked_for_and_moves_into_a_cookie(serve) -> None:
+    page = serve(token="a-long-enough-token")
+    assert ask(page, "GET", "/")[0] == 401
+    assert ask(page, "GET", "/?token=wrong")[0] == 401
+    assert ask(page, "GET", "/stream.mjpg?token=a-long-enough-token")[0] == 401
+    status, headers, _ = ask(page, "GET", "/?token=a-long-enough-token")
+    assert (status, headers["location"]) == (303, "/")
+    cookie = headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert ask(page, "GET", "/", Cookie=cookie.split(";")[0])[0] == 200
+    assert ask(page, "GET", "/metrics", Authorization="Bearer a-long-enough-token")[0] == 200
+    assert ask(page, "GET", "/healthz")[0] == 200
+
+
+def test_tokens_cannot_be_tried_without_end(serve) -> None:
+    page = serve(token="a-long-enough-token")
+    assert 429 in {ask(page, "GET", f"/?token=guess{i}")[0] for i in range(60)}
+
+
+def test_every_other_address_gets_a_token(serve) -> None:
+    page = serve("0.0.0.0:0")
+    assert page.token and len(page.token) >= 20
+    assert page.token in page.url
+    assert ask(page, "GET", "/")[0] == 401
+
+
+def test_stream_gives_pictures_and_readings(serve) -> None:
+    page = serve()
+    page.take(observation(0, "42"))
+    with socket.create_connection(("127.0.0.1", page.port), timeout=30) as raw:
+        raw.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        got = b""
+        while b"\xff\xd9" not in got:
+            got += raw.recv(65536)
+    jpeg = got[got.index(b"\xff\xd8") : got.index(b"\xff\xd9") + 2]
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (96, 96, 3)
+    with socket.create_connection(("127.0.0.1", page.port), timeout=30) as raw:
+        raw.sendall(b"GET /api/readings HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        got = b""
+        while b"\n\n" not in got.partition(b"data: ")[2]:
+            got += raw.recv(65536)
+    message = json.loads(got.partition(b"data: ")[2].partition(b"\n\n")[0])
+    assert (message["text"], message["dropped"], message["running"]) == ("42", 2, True)
+
+
+def test_slow_viewer_holds_nobody_up(serve, monkeypatch) -> None:
+    monkeypatch.setattr(hub, "RATE", 200)
+    page = serve()
+    stop = threading.Event()
+
+    def loop() -> None:
+        index = 0
+        while not stop.is_set():
+            page.take(observation(index, side=480))
+            index += 1
+            time.sleep(0.002)
+
+    camera = threading.Thread(target=loop)
+    camera.start()
+    try:
+        slow = [socket.create_connection(("127.0.0.1", page.port), timeout=30) for _ in range(3)]
+        for raw in slow:  # asks, and takes nothing
+            raw.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", page.port), timeout=30) as quick:
+            quick.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            seen = 0
+            while seen < 60:
+                seen += quick.recv(1 << 20).count(b"--frame")
+        assert ask(page, "GET", "/healthz")[0] == 200
+        for raw in slow:
+            raw.close()
+    finally:
+        stop.set()
+        camera.join()
+
+
+def test_viewers_are_bounded_and_leave_their_seat(serve, monkeypatch) -> None:
+    monkeypatch.setattr(app, "VIEWERS", 2)
+    page = serve()
+    page.take(observation())
+    raws = []
+    for _ in range(2):
+        raw = socket.create_connection(("127.0.0.1", page.port), timeout=30)
+        raw.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b" 200 " in raw.recv(100)
+        raws.append(raw)
+    assert ask(page, "GET", "/stream.mjpg")[0] == 503
+    for raw in raws:
+        raw.close()
+    deadline = time.monotonic() + 20
+    while True:
+        with socket.create_connection(("127.0.0.1", page.port), timeout=30) as raw:
+            raw.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            page.take(observation())
+            if b" 200 " in raw.recv(100):
+                break
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_health_tells_a_silent_camera_from_a_stopped_one(serve, monkeypatch) -> None:
+    monkeypatch.setattr(app, "DEAD_SECONDS", 0.2)
+    page = serve()
+    page.take(observation())
+    assert ask(page, "GET", "/healthz")[::2] == (200, b"ok")
+    time.sleep(0.4)
+    assert ask(page, "GET", "/healthz")[0] == 503
+    page.attach(Loop(paused=True))
+    assert ask(page, "GET", "/healthz")[::2] == (200, b"stopped by a visitor")
+
+
+def test_metrics_are_prometheus_text(serve) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    page = serve()
+    page.take(observation(4, "123"))
+    ask(page, "POST", "/api/read", picture_of())
+    status, headers, body = ask(page, "GET", "/metrics")
+    assert status == 200 and headers["content-type"].startswith("text/plain")
+    values = {s.name: s.value for family in text_string_to_metric_families(body.decode()) for s in family.samples}
+    assert values["edgecnn_frames_total"] == 5
+    assert values["edgecnn_frames_dropped_total"] == 2
+    assert values["edgecnn_readings"] == 3
+    assert values["edgecnn_uploads_total"] == 1
+
+
+def test_closing_ends_streams_and_frees_the_port(serve) -> None:
+    page = serve()
+    page.take(observation())
+    with socket.create_connection(("127.0.0.1", page.port), timeout=30) as raw:
+        raw.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        raw.recv(100)
+        page.close()
+        while raw.recv(65536):
+            pass
+    socket.create_server(("127.0.0.1", page.port)).close()
+
+
+def test_address_in_use_is_one_line(serve) -> None:
+    page = serve()
+    with pytest.raises(ArgumentError, match=f"cannot listen on 127.0.0.1:{page.port}"):
+        serve(f"127.0.0.1:{page.port}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ("127.0.0.1", 8080)),
+        ("9000", ("127.0.0.1", 9000)),
+        ("0.0.0.0", ("0.0.0.0", 8080)),
+        ("pi.local:80", ("pi.local", 80)),
+        ("[::1]:80", ("::1", 80)),
+        ("::", ("::", 8080)),
+    ],
+)
+def test_address_is_read(text: str, expected: tuple[str, int]) -> None:
+    assert parse_address(text) == expected
+
+
+@pytest.mark.parametrize("text", ["a b", "host:port", "host:70000", "http://x", ":80", "[]:80"])
+def test_address_refuses_what_is_none(text: str) -> None:
+    with pytest.raises(ArgumentError, match="--serve: expected"):
+        parse_address(text)
+
+
+def test_short_token_is_refused(serve) -> None:
+    with pytest.raises(ArgumentError, match="token: expected 8 to 200 characters, got 3"):
+        serve(token="abc")
