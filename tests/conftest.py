@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from edgecnn.bench.result import BenchResult
     from edgecnn.data import Dataset
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -118,29 +119,39 @@ def shared_folder(factory: pytest.TempPathFactory, worker: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def artifacts(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Folder with {float32,int8}.{tflite,onnx} of a small trained net, and test.npz (pixels, labels, Keras logits)."""
-    folder = shared_folder(tmp_path_factory, worker_id) / "artifacts"
+def small_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Run folder of a small convolutional net, trained for seconds on the embedded digits; all workers share it."""
+    folder = shared_folder(tmp_path_factory, worker_id) / "small"
     with _locked(folder.with_suffix(".lock")):
-        if not (folder / "test.npz").is_file():
-            folder.mkdir(exist_ok=True)
-            script = ROOT / "tests" / "make_artifacts.py"
-            done = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.fail(f"{script} failed: {done.stderr[-2000:]}")
-    return folder
+        if not (folder / "bundle" / "bundle.json").is_file():
+            script = ROOT / "tests" / "make_bundle.py"
+            ran = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=False)
+            if ran.returncode:
+                pytest.fail(f"{script} failed: {ran.stderr[-2000:]}")
+    return folder / "run"
 
 
 @pytest.fixture(scope="session")
-def small_bundle(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of `artifacts` that finds digits in a scene."""
-    from edgecnn.bundle import BundleDraft, write_bundle
-    from edgecnn.spec import Fit, Format, ImageSpec, Locate, Precision
+def small_bundle(small_run: Path) -> Path:
+    """The bundle that `edgecnn.pipeline.export` made of `small_run`: both formats, both precisions, finds digits."""
+    return small_run.parent / "bundle"
 
-    files = {(f, p): (artifacts / f"{p}.{f}").read_bytes() for f in Format for p in Precision}
-    image = ImageSpec(28, 28, 1, fit=Fit.DIGIT)
-    draft = BundleDraft("small", tuple("0123456789"), image, files, locate=Locate.DIGITS)
-    return write_bundle(tmp_path_factory.mktemp("bundles") / "small", draft).path
+
+@pytest.fixture(scope="session")
+def artifacts(small_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with {float32,int8}.{tflite,onnx} of `small_bundle`, and test.npz (pixels, labels, Keras logits)."""
+    from edgecnn.bundle import read_bundle
+    from edgecnn.data import load
+
+    bundle, test = read_bundle(small_bundle), load("optdigits").test
+    reference = bundle.reference()
+    assert reference is not None
+    folder = tmp_path_factory.mktemp("artifacts")
+    for artifact in bundle.artifacts:
+        shutil.copy(bundle.file(artifact), folder / f"{artifact.precision}.{artifact.format}")
+    pixels = test.pixels(np.arange(len(test)), bundle.image)
+    np.savez(folder / "test.npz", pixels=pixels, labels=test.labels, logits=reference.logits)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -168,22 +179,71 @@ def scene(artifacts: Path) -> Callable[..., np.ndarray]:
     return make
 
 
+@pytest.fixture(scope="session")
+def bench_result() -> Callable[..., BenchResult]:
+    """`bench_result({"digits int8 litert 1": [50.0, 51.0, ...]}, ...)`: the result of a bench with these microseconds.
+
+    Its machine is a fixed one, and everything that is not given is as a flawless run has it. Keywords replace fields.
+    """
+    import dataclasses
+
+    from edgecnn.bench import result, sampling, statistics
+    from edgecnn.bench.machine import Conditions, Machine
+    from edgecnn.spec import Precision, Runtime
+
+    machine = Machine("Cortex-A76 r4p1", 4, 4, ("NEON", "dot product"), "Raspberry Pi 5 Model B Rev 1.0", 8 << 30,
+                      "aarch64", "Debian GNU/Linux 12 (bookworm)", "6.6", "3.11.2",
+                      {"ai-edge-litert": "2.3.0", "onnxruntime": "1.32.0"})  # fmt: skip
+    calm = Conditions((2400.0,), "performance", 51.0, 0, 0.1, 7 << 30, 100.0, 0.0)
+
+    def make(rows: dict[str, list[float]], **fields: object) -> BenchResult:
+        subjects = [sampling.Subject(name, lambda: None) for name in rows]
+        for subject, values in zip(subjects, rows.values(), strict=True):
+            subject.rounds = [np.asarray(part, np.float32) for part in np.array_split(values, 10) if len(part)]
+        made = []
+        for subject in subjects:
+            bundle, precision, runtime, threads = subject.name.split()
+            target = result.Target(bundle, f"{bundle}-{precision}.tflite", "0" * 64, 52_000, Runtime(runtime),
+                                   Precision(precision), int(threads))  # fmt: skip
+            made.append(
+                result.Row(
+                    target=target,
+                    latency=statistics.summarize(subject.samples),
+                    rounds=subject.medians,
+                    warm_up=sampling.WarmUp(100, 0.1, True),
+                    ratio=None if subject is subjects[0] else sampling.ratio(subject, subjects[0]),
+                    start=result.Start(3, 54e3, 9e3, 900.0, 52 << 20, 6 << 20),
+                    accuracy=result.Accuracy(0.9961, 0.9947, 0.9971, 10_000, "mnist test"),
+                )
+            )
+        parity = (result.Parity("digits", True, "mnist test", 10_000, 10_000, 10_000, ()),)
+        whole = result.BenchResult(
+            schema=result.SCHEMA, tool="0.1.0", command="edgecnn bench digits", started="2026-11-24T12:00:00+00:00",
+            seconds=12.0, complete=True, plan=sampling.QUICK, machine=machine, before=calm, after=calm, timer_us=0.06,
+            rows=tuple(made), parity=parity, throughput=(), end_to_end=(), energy=(), profiles=(), doubts=(), notes=(),
+        )  # fmt: skip
+        return dataclasses.replace(whole, **fields)  # type: ignore[arg-type]
+
+    return make
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what would enable the tests that skipped for want of something."""
     reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []) if report.longrepr]
-    wanting = [reason.removeprefix("Skipped: ") for reason in reasons]
-    if not wanting:
-        return
-    terminalreporter.section("what would run the skipped tests")
-    programs = [name for name in _packages() if any(name in reason for reason in wanting)]
-    packages = sorted({_packages()[name] for name in programs})
-    if packages:
-        count = sum(any(name in reason for name in programs) for reason in wanting)
-        terminalreporter.line(f"{count}: tools/test --full, which installs {', '.join(packages)} (root or sudo)")
+    lines = []
+    programs = [name for name in _packages() if any(name in reason for reason in reasons)]
+    if programs:
+        count = sum(any(name in reason for name in programs) for reason in reasons)
+        packages = ", ".join(sorted({_packages()[name] for name in programs}))
+        lines.append(f"{count}: tools/test --full, which installs {packages} (as root or with sudo)")
     for variable, what in (
         ("EDGECNN_DATA", "a folder with mnist/ and fashion-mnist/"),
         ("EDGECNN_PHOTOS", "a folder of labelled photographs"),
     ):
-        count = sum(variable in reason for reason in wanting)
+        count = sum(variable in reason for reason in reasons)
         if count:
-            terminalreporter.line(f"{count}: set {variable} to {what}")
+            lines.append(f"{count}: set {variable} to {what}")
+    if lines:
+        terminalreporter.section("what would run the skipped tests")
+        for line in lines:
+            terminalreporter.line(line)

@@ -37,7 +37,7 @@ make_venv() {
   fi
   rm -rf "$VENV"
   "$python" -m venv --without-pip "$VENV"
-  if ! "$python" -m pip --python "$VENV/bin/python" install --quiet pip -c tools/constraints.txt; then
+  if ! "$python" -m pip --python "$VENV/bin/python" install --quiet --quiet pip -c tools/constraints.txt; then
     say "pip could not be installed into $VENV; on Debian 12: apt-get install python3-pip"
     return 1
   fi
