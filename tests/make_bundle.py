@@ -1,7 +1,7 @@
 """Makes the bundle that many tests open: a small net trained for seconds on the embedded digits, exported as users do.
 
-Run as `python make_bundle.py FOLDER`, in a process of its own: TensorFlow stays out of the tests' process. Makes FOLDER/run,
-the run folder of the training, and FOLDER/bundle.
+Run as `python make_bundle.py FOLDER`, in a process of its own: TensorFlow stays out of the tests' process. Makes the
+run folder FOLDER/run and the bundle FOLDER/bundle.
 """
 
 from __future__ import annotations
