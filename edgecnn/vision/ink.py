@@ -107,7 +107,8 @@ def _threshold(ink: NDArray[np.uint8], light: bool, blind: NDArray[np.uint8] | N
         ink = cv2.GaussianBlur(ink, (5, 5), 0)
         counts = _histogram(ink)
         noise = int(np.searchsorted(np.cumsum(counts), 0.84 * total))
-    least = max(LEAST, 3 * noise)
+    # Where a digit fills the picture, more than 16 % of it is ink: the "noise" is then ink itself.
+    least = max(LEAST, min(3 * noise, 128))
     level = _upper_mean(counts, least)
     if level is None:
         return None
