@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgecnn.live import Live, Sink
     from edgecnn.reader import Reader
     from edgecnn.sources import CameraMode, Source
+    from edgecnn.web.server import Page
 
 TRACKED_TOP = 3
 """Classes that each frame votes for when readings are followed."""
@@ -33,6 +34,8 @@ class Output:
         show: A window; None where there is a display, somebody to look and nothing else asked for.
         save: A video file or a folder.
         mqtt: Address of a broker.
+        serve: Where the page is served.
+        token: What its visitors have to know.
         corrections: Folder for corrected crops.
         top: Classes that are told of each reading.
     """
@@ -41,6 +44,8 @@ class Output:
     show: bool | None
     save: Path | None
     mqtt: str | None
+    serve: str | None
+    token: str | None
     corrections: Path
     top: int
 
@@ -70,6 +75,18 @@ def run(
         Path | None, typer.Option(help="Write frames with their readings: a video (.mp4 .mkv .avi) or a folder.")
     ] = None,
     mqtt: Annotated[str | None, typer.Option(metavar="URL", help="Publish: mqtt[s]://[user:pw@]host/topic.")] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Serve a page with the live picture, such as 8080 or 0.0.0.0:8080."),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="EDGECNN_TOKEN",
+            show_default=False,
+            help="What visitors of the page have to know.  [made up where others can reach it]",
+        ),
+    ] = None,
     corrections: Annotated[
         Path, typer.Option(help="Folder data set for what is corrected in the window (key c).")
     ] = Path("corrections"),
@@ -83,19 +100,34 @@ def run(
     from edgecnn.reader import Reader
     from edgecnn.sources import Retry, open_source
 
-    output = Output(json, window, save, mqtt, corrections, top)
+    output = Output(json, window, save, mqtt, serve, token, corrections, top)
     opened = read_bundle(find_bundle(bundle), verify=False)  # What runs is hashed when it is opened.
     mode = _camera_mode(size, rate)
     with ExitStack() as stack:
         # First the camera: it wakes up while the runtime is loaded.
-        source = stack.enter_context(open_source(sources, mode=mode, retry=Retry(retries), notify=_notify))
+        lines = _Lines()
+        source = stack.enter_context(open_source(sources, mode=mode, retry=Retry(retries), notify=lines))
         told = max(top, TRACKED_TOP) if _moves(source) else top
         reader = Reader(opened, runtime=runtime, precision=precision, threads=threads, top=told, roi=_roi(roi))
         stack.enter_context(reader)
-        _follow(source, reader, output, stable)
+        page = None
+        if serve is not None:
+            visitors = Reader(opened, runtime=runtime, precision=precision, threads=threads)  # has a thread of its own
+            page = _page(output, stack.enter_context(visitors), f"{opened.name}, {reader.precision}; {source.name}")
+            lines.page = page
+        _follow(source, reader, output, stable, page)
 
 
-def _follow(source: Source, reader: Reader, output: Output, stable: float) -> None:
+def _page(output: Output, reader: Reader, about: str) -> Page:
+    """Serve the page and say where."""
+    from edgecnn.web.server import Page
+
+    page = Page(output.serve or "", reader, about, output.token)
+    show.note(f"edgecnn: open {page.url}")
+    return page
+
+
+def _follow(source: Source, reader: Reader, output: Output, stable: float, page: Page | None) -> None:
     """Run the loop with the sinks that were asked for, and choose the exit code."""
     from edgecnn.live import Live, Tracker
 
@@ -106,12 +138,15 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float) -> No
         reader,
         tracker=Tracker(top=output.top) if moves else None,
         stable=stable,
-        rate=source.rate if shown else None,
+        rate=source.rate if shown or page is not None else None,
         step=shown and not moves,
     )
     with _progress(source) as progress, _signals(live) as interrupted:
         live.sinks += _sinks(source, reader, live, output, shown)
         live.sinks += progress
+        if page is not None:
+            page.attach(live)
+            live.sinks.append(page)
         summary = live.run()
     if interrupted() and not source.live:
         raise KeyboardInterrupt
@@ -204,7 +239,7 @@ def _signals(live: Live) -> Iterator[Callable[[], bool]]:
 
 def _wants_window(output: Output) -> bool:
     """Whether a window comes by itself: there is a display, and no other way to see the readings was asked for."""
-    if output.json or output.save is not None or output.mqtt is not None:
+    if output.json or output.save is not None or output.mqtt is not None or output.serve is not None:
         return False
     from edgecnn.live.display import display_available, windows_built_in
 
@@ -216,8 +251,16 @@ def _moves(source: Source) -> bool:
     return source.live or source.rate is not None
 
 
-def _notify(line: str) -> None:
-    show.note(f"edgecnn: {line}")
+class _Lines:
+    """Tells people what a source has to say: on stderr, and on the page where there is one."""
+
+    def __init__(self) -> None:
+        self.page: Page | None = None
+
+    def __call__(self, line: str) -> None:
+        show.note(f"edgecnn: {line}")
+        if self.page is not None:
+            self.page.tell(line)
 
 
 def _roi(text: str | None) -> tuple[int, int, int, int] | None:

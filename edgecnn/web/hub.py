@@ -42,6 +42,7 @@ class Hub:
     def take(self, observation: Observation) -> None:
         """Keep an observation."""
         self.latest = observation
+        self.note = None
         self._moment = time.monotonic()
 
     def idle(self) -> None:
@@ -51,8 +52,8 @@ class Hub:
         """End all streams."""
         self.ended = True
 
-    def tell(self, line: str | None) -> None:
-        """Show a line about the source on the page, such as that the camera was lost; None takes it away."""
+    def tell(self, line: str) -> None:
+        """Show a line about the source, such as that the camera was lost, until the next frame comes."""
         self.note = line
 
     @property

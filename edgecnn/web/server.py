@@ -76,6 +76,10 @@ class Page:
         """Let the page's button stop and start the loop."""
         self.hub.controls = controls
 
+    def tell(self, line: str) -> None:
+        """Show a line about the source until the next frame comes."""
+        self.hub.tell(line)
+
     def take(self, observation: Observation) -> None:
         """Keep an observation for the viewers."""
         self.hub.take(observation)

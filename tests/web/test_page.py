@@ -3,6 +3,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -288,3 +290,31 @@ def test_address_refuses_what_is_none(text: str) -> None:
 def test_short_token_is_refused(serve) -> None:
     with pytest.raises(ArgumentError, match="token: expected 8 to 200 characters, got 3"):
         serve(token="abc")
+
+
+def test_command_serves_a_video_as_it_plays(shipped, tmp_path) -> None:
+    """The whole way: a process, a video source, the page's stream of readings, an end by SIGTERM."""
+    video = tmp_path / "seven.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
+    frame = np.full((240, 320, 3), 240, np.uint8)
+    cv2.polylines(frame, [np.array([(110, 60), (200, 60), (150, 190)], np.int32)], False, (20, 20, 20), 12, cv2.LINE_AA)
+    for _ in range(600):
+        writer.write(frame)
+    writer.release()
+    command = [sys.executable, "-c", "from edgecnn.cli import main; main()", "run", str(shipped), str(video)]
+    process = subprocess.Popen([*command, "--serve", "0"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        line = process.stderr.readline()
+        port = int(line.rsplit(":", 1)[1].strip(" /\n"))
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
+            raw.sendall(b"GET /api/readings HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            got = b""
+            while b'"text": "7"' not in got:
+                part = raw.recv(65536)
+                assert part, got[-500:]
+                got += part
+        process.terminate()
+        assert process.wait(timeout=60) in (0, 130)
+    finally:
+        process.kill()
+        process.wait()
