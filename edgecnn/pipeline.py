@@ -379,10 +379,10 @@ def _doubts(report: ParityReport, model: models.Model) -> list[str]:
     first = report.rows[0].accuracy
     if first is None or first.high > 2 / model.classes:
         return []
+    image = _image(model)
     return [
-        f"{report.rows[0].name} names {100 * first.value:.1f} % right, hardly more than chance: the likely cause is the "
-        f"range of the pixels ({_image(model).offset:g}..{_image(model).offset + 255 * _image(model).scale:g} here, see "
-        "--pixels) or the order of the labels"
+        f"{report.rows[0].name} names {100 * first.value:.1f} % right, hardly more than chance: likely the range of "
+        f"the pixels ({image.offset:g}..{image.offset + 255 * image.scale:g}, see --pixels) or the order of the labels"
     ]
 
 

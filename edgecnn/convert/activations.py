@@ -1,60 +1,35 @@
-"""Activations of int8 networks, written so that ONNX Runtime gives LiteRT's integers, and by its integer kernels.
+"""Operators of int8 networks, written so that ONNX Runtime gives LiteRT's integers, and by its integer kernels.
 
-LeakyReLU. XNNPACK multiplies int8 by factors of 1/256 (`positive_scale` and `negative_scale` in its qs8-vlrelu kernels),
-and rounds ties up: y = zero + floor(x * round(256 * factor) / 256 + 1/2). For a slope of 0.1 that is 26/256, which moves a
-good part of the outputs by one step. DequantizeLinear, LeakyRelu and QuantizeLinear with the exact factors would be closer
-to the float network, but no longer the same network. So the ONNX file has the factors that XNNPACK uses.
+LeakyReLU. XNNPACK multiplies int8 by factors of 1/256 (`positive_scale`, `negative_scale` in its qs8-vlrelu kernels),
+and rounds ties up: y = zero + floor(x * round(256 * factor) / 256 + 1/2). A slope of 0.1 becomes 26/256, which moves
+a good part of the outputs by one step. DequantizeLinear, LeakyRelu and QuantizeLinear with the exact factors would be
+closer to the float network, but no longer the same network. So the ONNX file has the factors that XNNPACK uses.
 
-ReLU. ONNX Runtime takes it into the convolution before it only where the quantized range begins at 0. Ranges that were
-learnt by quantization-aware training seldom do: the convolution would then be computed in floats. TFLite clamps integers,
-so the ONNX file does the same.
+Average pooling. TFLite averages the int8 integers and rounds ties away from 0 (reference_integer_ops::AveragePool);
+ONNX averages real values and rounds ties to even. An average does not depend on where zero lies, so the ONNX file puts
+it at int8's 0, and has a scale that lifts ties off the middle.
+
+ReLU. ONNX Runtime takes it into the convolution before it only where the quantized range begins at 0. Ranges that
+were learnt by quantization-aware training seldom do: the convolution would then be computed in floats. TFLite clamps
+integers, so the ONNX file does the same.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from edgecnn.convert.onnxgraph import OnnxGraph
 from edgecnn.errors import ConversionError
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 _STEPS = 256
-_TIE = 1e-6
+_INT8_ZERO = 128
+"""What int8's 0 is in uint8."""
+_LEAKY_TIE = 1e-6
 """Relative nudge that makes ONNX's ties-to-even fall up as XNNPACK's do; far below the 1/256 between two products."""
-
-
-class _Graph:
-    """Who writes and who reads a tensor, and the values of constants."""
-
-    def __init__(self, graph: Any) -> None:
-        self.graph = graph
-        self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._writers = {name: node for node in graph.node for name in node.output}
-
-    def writer(self, name: str) -> Any | None:
-        return self._writers.get(name)
-
-    def readers(self, name: str) -> list[Any]:
-        return [node for node in self.graph.node if name in node.input]
-
-    def value(self, name: str) -> NDArray[Any]:
-        from onnx import numpy_helper
-
-        return numpy_helper.to_array(self._constants[name])  # type: ignore[no-any-return]
-
-    def add(self, name: str, value: NDArray[Any]) -> str:
-        from onnx import numpy_helper
-
-        self.graph.initializer.append(numpy_helper.from_array(value, name))
-        return name
-
-    def quantizer(self, node: Any) -> Any | None:
-        """The one QuantizeLinear that reads a node's output; None when something else does too."""
-        readers = self.readers(node.output[0])
-        return readers[0] if [reader.op_type for reader in readers] == ["QuantizeLinear"] else None
+_AVERAGE_TIE = 1e-5
+"""Likewise away from 0; above the error of a float32 sum, below the step between two averages of up to 100 pixels."""
 
 
 def match_leaky_relu(model: Any) -> None:
@@ -71,9 +46,9 @@ def match_leaky_relu(model: Any) -> None:
     """
     from onnx import helper
 
-    graph = _Graph(model.graph)
+    graph = OnnxGraph(model.graph)
     for node in [node for node in model.graph.node if node.op_type == "LeakyRelu"]:
-        before, after = graph.writer(node.input[0]), graph.quantizer(node)
+        before, after = graph.writer(node.input[0]), graph.only_reader(node.output[0], "QuantizeLinear")
         if before is None or before.op_type != "DequantizeLinear":
             continue
         if after is None:
@@ -82,24 +57,43 @@ def match_leaky_relu(model: Any) -> None:
             continue  # the scale of the output is read by others and must be the true one
         source, result = float(graph.value(before.input[1])), float(graph.value(after.input[1]))
         slope = next((attribute.f for attribute in node.attribute if attribute.name == "alpha"), 0.01)
-        positive = np.rint(_STEPS * source / result) / _STEPS * (1 + _TIE)
-        negative = np.rint(_STEPS * source * slope / result) / _STEPS * (1 - _TIE)
+        positive = np.rint(_STEPS * source / result) / _STEPS * (1 + _LEAKY_TIE)
+        negative = np.rint(_STEPS * source * slope / result) / _STEPS * (1 - _LEAKY_TIE)
         after.input[1] = graph.add(f"{node.name}_scale", np.asarray(source / positive, np.float32))
         node.ClearField("attribute")
         node.attribute.append(helper.make_attribute("alpha", float(negative / positive)))
 
 
+def match_average_pool(model: Any) -> None:
+    """Give each quantized AveragePool the rounding of TFLite.
+
+    Args:
+        model: `onnx.ModelProto` with uint8 activations, changed in place.
+    """
+    graph = OnnxGraph(model.graph)
+    for node in [node for node in model.graph.node if node.op_type == "AveragePool"]:
+        before, after = graph.writer(node.input[0]), graph.only_reader(node.output[0], "QuantizeLinear")
+        if before is None or before.op_type != "DequantizeLinear" or after is None:
+            continue
+        if after.output[0] == model.graph.output[0].name or len(graph.readers(before.output[0])) > 1:
+            continue
+        centre = graph.add(f"{node.name}_zero_point", np.asarray(_INT8_ZERO, np.uint8))
+        scale = np.asarray(graph.value(before.input[1]) * (1 - _AVERAGE_TIE), np.float32)
+        before.input[2] = after.input[2] = centre
+        after.input[1] = graph.add(f"{node.name}_scale", scale)
+
+
 def clamp_integers(model: Any) -> None:
-    """Where a quantized range does not begin at 0, put the ReLU behind the quantization: a Clip of uint8 at zero's integer.
+    """Where a quantized range does not begin at 0, put the ReLU behind the quantization, as a Clip of uint8.
 
     Args:
         model: `onnx.ModelProto` with uint8 activations, changed in place.
     """
     from onnx import helper
 
-    graph = _Graph(model.graph)
+    graph = OnnxGraph(model.graph)
     for node in [node for node in model.graph.node if node.op_type == "Relu"]:
-        after = graph.quantizer(node)
+        after = graph.only_reader(node.output[0], "QuantizeLinear")
         if after is None or graph.value(after.input[2]) == 0:
             continue
         result, unclamped = after.output[0], f"{after.output[0]}_unclamped"

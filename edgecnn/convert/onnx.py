@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn import _tf
-from edgecnn.convert.activations import clamp_integers, match_leaky_relu
+from edgecnn.convert.activations import clamp_integers, match_average_pool, match_leaky_relu
 from edgecnn.convert.canonical import canonical
 from edgecnn.convert.flatbuffer import INPUT
+from edgecnn.convert.grey_conv import widen_grey_conv
 from edgecnn.convert.tflite import check_ends, one_line
 from edgecnn.convert.uint8 import use_uint8
 from edgecnn.errors import ConversionError, MissingExtraError, SessionError
@@ -43,7 +44,9 @@ def to_onnx(tflite: bytes, metadata: dict[str, str] | None = None) -> bytes:
     model = _translate(tflite)
     match_leaky_relu(model)
     use_uint8(model)
+    match_average_pool(model)
     clamp_integers(model)
+    widen_grey_conv(model)
     canonical(model)
     for key, value in sorted((metadata or {}).items()):
         entry = model.metadata_props.add()

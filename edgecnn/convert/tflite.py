@@ -193,6 +193,8 @@ def check(content: bytes, precision: Precision) -> tuple[TensorSpec, TensorSpec]
         raise ConversionError(f"the converted TFLite file does not open: {error}") from error
     check_ends("TFLite", source, result, precision)
     graph = Graph(content)
+    if precision is Precision.INT8:
+        _check_integers(graph)
     for op in graph.sub.operators:
         _check_operator(graph, op, precision)
     return source, result
@@ -217,13 +219,23 @@ def _tensors(op: Any) -> list[int]:
     return [int(i) for i in [*op.inputs, *op.outputs] if i >= 0]
 
 
+def _check_integers(graph: Graph) -> None:
+    floats = {
+        graph.kind(op) for op in graph.sub.operators if any(graph.dtype(i) not in _INTEGERS for i in _tensors(op))
+    }
+    computing = sorted(floats - {"QUANTIZE", "DEQUANTIZE"}) or sorted(floats)
+    if computing:
+        raise ConversionError(
+            f"int8: TFLite computes {', '.join(computing)} of this model in floats; replace it by a layer that has an "
+            "int8 form (ReLU, LeakyReLU, PReLU, sigmoid, tanh and swish have one)"
+        )
+
+
 def _check_operator(graph: Graph, op: Any, precision: Precision) -> None:
     kind = graph.kind(op)
     for index in _tensors(op):
         tensor, dtype = graph.sub.tensors[index], graph.dtype(index)
         where = f"converted TFLite file: {kind} {tensor.name.decode(errors='replace')}"
-        if precision is Precision.INT8 and dtype not in _INTEGERS:
-            raise ConversionError(f"{where}: expected integers only in an int8 network, got {dtype}")
         if precision is Precision.FLOAT32 and dtype in ("INT8", "UINT8", "FLOAT16"):
             raise ConversionError(f"{where}: expected float32 only in a float network, got {dtype}")
         data = graph.model.buffers[tensor.buffer].data

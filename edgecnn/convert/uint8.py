@@ -11,7 +11,7 @@ from edgecnn.errors import ConversionError
 _SHIFT = 128
 _MOVES = {
     "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Concat", "Slice", "Split", "Gather",
-    "Expand", "Tile", "Max", "Min", "Pad",
+    "Expand", "Tile", "Max", "Min", "Pad", "DepthToSpace", "SpaceToDepth",
 }  # fmt: skip
 """Operators that give back values which they got, so that adding 128 before or after them is the same."""
 
