@@ -56,15 +56,16 @@ class LiteRtSession:
     def run(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Run the artefact; see `Session.run`."""
         try:
-            if tensor.shape[0] != self._batch:
-                self._resize(tensor.shape[0])
             self._set(self._source, tensor)
             self._invoke()
             return self._get(self._result)  # type: ignore[no-any-return]  # LiteRT copies here
         except ValueError as error:
-            raise self._refused(tensor, error) from error
+            # A net of 8 us feels every check; that the batch is another one is asked only when LiteRT has refused it.
+            if not self._resized(tensor):
+                raise self._refused(tensor, error) from error
         except RuntimeError as error:
             raise SessionError(f"{self.path}: {one_line(error)}") from error
+        return self.run(tensor)
 
     def query(self, tensor: NDArray[Any]) -> Callable[[], NDArray[Any]]:
         """The runtime's own calls for one inference; see `Session.query`."""
@@ -91,14 +92,16 @@ class LiteRtSession:
     ) -> None:
         self.close()
 
-    def _resize(self, batch: int) -> None:
-        if self._interpreter is None:
-            _closed()
-        if self.input.shape[0] != -1 or batch < 1:
-            return  # set_tensor refuses the shape
-        self._interpreter.resize_tensor_input(self._source, [batch, *self.input.shape[1:]], strict=True)
+    def _resized(self, tensor: NDArray[Any]) -> bool:
+        """Plan for the batch of `tensor` when that is all that was wrong with it."""
+        free, *sizes = self.input.shape
+        batch, *own = tensor.shape or (0,)
+        if free != -1 or batch < 1 or batch == self._batch or own != sizes or str(tensor.dtype) != self.input.dtype:
+            return False
+        self._interpreter.resize_tensor_input(self._source, tensor.shape, strict=True)
         self._interpreter.allocate_tensors()
         self._batch = batch
+        return True
 
     def _refused(self, tensor: NDArray[Any], error: ValueError) -> ArgumentError:
         return ArgumentError(

@@ -228,3 +228,12 @@ def test_a_missing_runtime_is_one_line(
         monkeypatch.delitem(sys.modules, module)
     with pytest.raises(MissingExtraError, match=rf"^{package} is not installed; run: pip install 'edgecnn\[pi\]'$"):
         open_session(Path(name), content=content)
+
+
+def test_a_query_is_one_inference_without_the_session_around_it(session: Session, test_set: dict[str, Any]) -> None:
+    tensor = quantize(to_tensor(test_set["pixels"][:1], IMAGE), session.input)
+    query = session.query(tensor)
+    for _ in range(2):
+        np.testing.assert_array_equal(query(), session.run(tensor))
+    with pytest.raises(ArgumentError, match="tensor: expected"):
+        session.query(tensor[0])
