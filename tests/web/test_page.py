@@ -317,4 +317,4 @@ def test_command_serves_a_video_as_it_plays(shipped, tmp_path) -> None:
         assert process.wait(timeout=60) in (0, 130)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
