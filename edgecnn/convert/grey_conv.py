@@ -75,10 +75,15 @@ def widen_grey_conv(model: Any) -> None:
 
 def _first_conv(graph: OnnxGraph) -> tuple[Any, Any, Any] | None:
     """Reshape, Conv and QuantizeLinear of image -> Reshape [-1, 1, h, w] -> DequantizeLinear -> Conv (-> Relu) -> Q."""
-    reshape = graph.only_reader(graph.graph.input[0].name, "Reshape")
-    dequantizer = reshape and graph.only_reader(reshape.output[0], "DequantizeLinear")
-    conv = dequantizer and graph.only_reader(dequantizer.output[0], "Conv")
-    if conv is None or list(graph.value(reshape.input[1]))[:2] != [-1, 1]:
+    chain, name = [], graph.graph.input[0].name
+    for operator in ("Reshape", "DequantizeLinear", "Conv"):
+        node = graph.only_reader(name, operator)
+        if node is None:
+            return None
+        chain.append(node)
+        name = node.output[0]
+    reshape, _, conv = chain
+    if list(graph.value(reshape.input[1]))[:2] != [-1, 1]:
         return None
     options = {a.name: list(a.ints) if a.ints else a.i for a in conv.attribute}
     if options.get("group", 1) != 1 or {*options.get("strides", [1]), *options.get("dilations", [1])} != {1}:
