@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.vision.merge import merge
+from edgecnn.vision.rules import without_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SMALLEST = 10
 """Shortest longer side of a digit, in pixels."""
+TALLEST = 2.2
+"""Height of a thin line, by the median of all heights, from which it is no 1."""
 MOST = 400
 """Most pieces that are looked at, the largest first: what has more is texture."""
 
@@ -25,11 +28,13 @@ class Blobs:
     """Pieces of ink and how they were put together.
 
     Attributes:
+        ink: The ink, without rulings.
         labels: uint16 or int32 [h, w]; number of the piece that a pixel belongs to, 0 is paper.
         boxes: int32 [n, 4]; x, y, right, bottom of each blob, the last two exclusive.
         members: Numbers of the pieces of each blob.
     """
 
+    ink: Ink
     labels: NDArray[Any]
     boxes: NDArray[np.int32]
     members: list[list[int]]
@@ -37,39 +42,51 @@ class Blobs:
 
 def blobs(ink: Ink) -> Blobs:
     """Find what may be a digit in an ink map."""
-    import cv2
-
-    # 16-bit labels are found in a third of the time; there are never more pieces than ink pixels.
-    narrow = cv2.countNonZero(ink.mask) < 65535
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(
-        ink.mask, connectivity=8, ltype=cv2.CV_16U if narrow else cv2.CV_32S
-    )
-    numbers = np.arange(1, len(stats))
-    good = _plausible(stats[1:], labels)
-    if ink.blind is not None:
-        unread = np.bincount(labels[ink.blind > 0], minlength=len(stats))[1:]
-        good &= unread <= 0.5 * stats[1:, cv2.CC_STAT_AREA]
-    kept = numbers[good]
+    labels, stats = _pieces(ink)
+    ruled = ink
+    ink = without_rules(ruled, stats[1:, 2:4])
+    if ink is not ruled:
+        labels, stats = _pieces(ink)
+    kept = np.nonzero(_plausible(ink, labels, stats))[0]
     if len(kept) > MOST:
-        kept = kept[np.argsort(-stats[kept, cv2.CC_STAT_AREA], kind="stable")[:MOST]]
-    boxes = stats[kept, :4].astype(np.int32)
+        kept = kept[np.argsort(-stats[kept, 4], kind="stable")[:MOST]]
+    boxes = stats[kept, :4]
     boxes[:, 2:] += boxes[:, :2]
     groups = merge(boxes, ink)
     if len(groups) < len(boxes):
         boxes = np.stack([np.concatenate([boxes[g, :2].min(axis=0), boxes[g, 2:].max(axis=0)]) for g in groups])
-    large = np.nonzero((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) >= SMALLEST)[0]
-    return Blobs(labels, boxes[large], [kept[groups[i]].tolist() for i in large])
+    good = np.nonzero(_digit_like(boxes))[0]
+    return Blobs(ink, labels, boxes[good], [kept[groups[i]].tolist() for i in good])
 
 
-def _plausible(stats: NDArray[np.int32], labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which pieces may be a digit or a part of one: not a speck, not cut off by the picture's edge, not its frame."""
+def _pieces(ink: Ink) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Connected ink: a label for each pixel, and x, y, width, height, area of each label; 0 is what is not ink."""
+    import cv2
+
+    # 16-bit labels are found in a third of the time; there are never more pieces than ink pixels.
+    kind = cv2.CV_16U if cv2.countNonZero(ink.mask) < 65535 else cv2.CV_32S
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.mask, connectivity=8, ltype=kind)
+    return labels, stats
+
+
+def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which pieces may be a digit or a part of one: no speck, not cut off by the edge, not where nothing can be read."""
     height, width = labels.shape
-    w, h, area = stats.T[2:]
+    w, h, area = stats[:, 2], stats[:, 3], stats[:, 4]
     longer = np.maximum(w, h)
-    edge = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=len(stats) + 1)[
-        1:
-    ]
-    good: NDArray[np.bool_] = (
-        (area >= 6) & (longer >= 4) & (edge <= 0.1 * longer) & (w < 0.9 * width) & (h < 0.98 * height)
-    )
+    rim = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=len(stats))
+    good: NDArray[np.bool_] = (area >= 6) & (longer >= 4) & (rim <= 0.1 * longer)
+    good &= (w < 0.9 * width) & (h < 0.98 * height)
+    if ink.blind is not None:
+        good &= np.bincount(labels[ink.blind > 0], minlength=len(stats)) <= 0.5 * area
+    good[0] = False
+    return good
+
+
+def _digit_like(boxes: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which boxes have the size of a digit; a thin line that is far taller than all else is the edge of something."""
+    width, height = (boxes[:, 2:] - boxes[:, :2]).T
+    good: NDArray[np.bool_] = np.maximum(width, height) >= SMALLEST
+    if good.sum() >= 4:
+        good &= (height <= TALLEST * np.median(height[good])) | (width > 0.3 * height)
     return good

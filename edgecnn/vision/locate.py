@@ -10,9 +10,8 @@ from edgecnn.errors import ArgumentError
 from edgecnn.preprocess import centre_digits
 from edgecnn.vision.candidate import Candidate
 from edgecnn.vision.group import Blobs, blobs
-from edgecnn.vision.ink import Ink, ink_maps
+from edgecnn.vision.ink import ink_maps
 from edgecnn.vision.lines import reading_order
-from edgecnn.vision.rules import without_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,10 +43,10 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
         grey = cv2.resize(grey, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
     boxes: list[NDArray[np.int32]] = []
     inks: list[NDArray[np.uint8]] = []
-    for ink in map(without_rules, ink_maps(grey)):
+    for ink in ink_maps(grey):
         found = blobs(ink)
         boxes.extend(found.boxes)
-        inks.extend(cut(ink, found, i) for i in range(len(found.boxes)))
+        inks.extend(cut(found, i) for i in range(len(found.boxes)))
     if not boxes:
         return []
     pixels = centre_digits(inks)
@@ -60,12 +59,11 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
     ]
 
 
-def cut(ink: Ink, found: Blobs, index: int) -> NDArray[np.uint8]:
+def cut(found: Blobs, index: int) -> NDArray[np.uint8]:
     """The ink of one blob: its own pixels and their soft rim, without its neighbours.
 
     Args:
-        ink: The ink of the picture.
-        found: Its blobs.
+        found: The blobs of an ink map.
         index: Which of them.
 
     Returns:
@@ -75,7 +73,8 @@ def cut(ink: Ink, found: Blobs, index: int) -> NDArray[np.uint8]:
 
     left, top, right, bottom = found.boxes[index].tolist()
     rim = 1 + max(right - left, bottom - top) // 20
-    height, width = ink.map.shape
+    ink = found.ink.map
+    height, width = ink.shape
     window = (slice(max(top - rim, 0), min(bottom + rim, height)), slice(max(left - rim, 0), min(right + rim, width)))
     labels = found.labels[window]
     own = (labels == found.members[index][0]).view(np.uint8)
@@ -83,6 +82,6 @@ def cut(ink: Ink, found: Blobs, index: int) -> NDArray[np.uint8]:
         own |= (labels == other).view(np.uint8)
     near = cv2.dilate(own, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
     foreign = (labels != 0) & (own == 0)
-    result: NDArray[np.uint8] = ink.map[window] * near
+    result: NDArray[np.uint8] = ink[window] * near
     result[foreign] = 0
     return result

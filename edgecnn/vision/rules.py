@@ -16,25 +16,30 @@ THICK = 7
 """Thickness from which a line is no ruling, in pixels."""
 RUN = 12
 """Shortest run of a ruling along its axis, in pixels: it may slant by its thickness over this length."""
-GAP = 40
-"""Widest gap in a faint ruling, in pixels."""
+GAP, GAP_DOWN = 40, 10
+"""Widest gap in a faint ruling, in pixels; less in an upright one, for a 1 may stand below another."""
 ACROSS, DOWN = 0.4, 0.6
 """Share of the picture's width (height) from which a level (an upright) line is a ruling: a 1 may be tall."""
 
 
-def without_rules(ink: Ink) -> Ink:
+def without_rules(ink: Ink, pieces: NDArray[np.int32]) -> Ink:
     """Take rulings out of an ink map.
 
     Args:
         ink: The ink of a picture.
+        pieces: int32 [n, 2]; width and height of each of its pieces, which tell at no cost whether to look at all.
 
     Returns:
         The same object if there are none, else a copy without them.
     """
-    for upright in (False, True):
-        rules = _rules(ink.mask, upright)
-        if rules is not None:
-            ink = _erase(ink, rules, upright)
+    height, width = ink.mask.shape
+    for upright, share in ((False, ACROSS * width), (True, DOWN * height)):
+        along, across = (pieces[:, 1], pieces[:, 0]) if upright else (pieces[:, 0], pieces[:, 1])
+        dashes = (along >= 3 * across) & (along >= RUN) & (across <= 2 * THICK)
+        if along.max(initial=0) >= share or along[dashes].sum() >= share / 2:
+            rules = _rules(ink.mask, upright)
+            if rules is not None:
+                ink = _erase(ink, rules, upright)
     return ink
 
 
@@ -53,12 +58,13 @@ def _rules(mask: NDArray[np.uint8], upright: bool) -> NDArray[np.uint8] | None:
     if cv2.countNonZero(runs) < least / 2:
         return None
     # Runs of one line lie end to end, a pixel higher or lower each: grown along the line they touch.
-    grown = cv2.dilate(runs, _kernel(GAP + 1, 5, upright))
+    gap = GAP_DOWN if upright else GAP
+    grown = cv2.dilate(runs, _kernel(gap + 1, 5, upright))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(grown, connectivity=8, ltype=cv2.CV_16U)
     along, across = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
     if upright:
         along, across = across, along
-    is_rule = (along - GAP >= least) & (across <= 6 + THICK + 0.12 * along)
+    is_rule = (along - gap >= least) & (across <= 6 + THICK + 0.12 * along)
     is_rule[0] = False
     if not is_rule.any():
         return None
