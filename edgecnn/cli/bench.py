@@ -15,8 +15,10 @@ from edgecnn.errors import ArgumentError
 from edgecnn.spec import Precision, Runtime
 
 if TYPE_CHECKING:
+    from edgecnn.bench.measure import Options
     from edgecnn.bench.result import BenchResult
     from edgecnn.bench.sampling import Plan
+    from edgecnn.bundle import Bundle
 
 
 def bench(
@@ -56,16 +58,16 @@ def bench(
         bool, typer.Option("--strict", help="Exit 1 when there is a reason to doubt the result.")
     ] = False,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another bench to end.")] = 0,
+    on: Annotated[
+        str | None, typer.Option(metavar="[USER@]BOARD", help="Measure on this board, over SSH, not here.")
+    ] = None,
 ) -> None:
     """Measure latency, throughput, memory and energy of bundles on this machine.
 
     Every artefact x runtime x number of threads is a row; the rows take turns, so that a machine that changes its pace
     treats all alike. The machine is part of the result, and so is every reason to doubt it.
     """
-    from edgecnn.bench.lock import only_one
     from edgecnn.bench.measure import Options
-    from edgecnn.bench.measure import bench as measure
-    from edgecnn.bench.result import Doubt
     from edgecnn.bundle import default_bundle, find_bundle, read_bundle
 
     options = Options(
@@ -85,16 +87,8 @@ def bench(
     opened = [read_bundle(find_bundle(name)) for name in bundles or [default_bundle()]]
     ledger = _Ledger(db, save, fail_on_regression)
     ledger.check()
-    with only_one(wait=wait, waiting=show.note) as alone, show.progress("bench") as update:
-        result = measure(
-            opened,
-            options,
-            command=shlex.join(["edgecnn", *sys.argv[1:]]),
-            progress=lambda share, text: update(round(100 * share), 100, text),
-        )
-    if not alone:
-        unlocked = Doubt("alone", "no lock could be taken: another bench would not have been noticed", None)
-        result = replace(result, doubts=(*result.doubts, unlocked))
+    command = shlex.join(["edgecnn", *sys.argv[1:]])
+    result = _here(opened, options, command, wait) if on is None else _there(on, opened, options, command)
     _write(result, out, csv)
     if json:
         show.json_line(result)
@@ -106,6 +100,30 @@ def bench(
         raise typer.Exit(130)
     if slower or (strict and result.doubts):
         raise typer.Exit(1)
+
+
+def _here(bundles: list[Bundle], options: Options, command: str, wait: float) -> BenchResult:
+    from edgecnn.bench.lock import only_one
+    from edgecnn.bench.measure import bench as measure
+    from edgecnn.bench.result import Doubt
+
+    with only_one(wait=wait, waiting=show.note) as alone, show.progress("bench") as update:
+        result = measure(
+            bundles,
+            options,
+            command=command,
+            progress=lambda share, text: update(round(100 * share), 100, text),
+        )
+    if alone:
+        return result
+    unlocked = Doubt("alone", "no lock could be taken: another bench would not have been noticed", None)
+    return replace(result, doubts=(*result.doubts, unlocked))
+
+
+def _there(board: str, bundles: list[Bundle], options: Options, command: str) -> BenchResult:
+    from edgecnn.remote.bench import bench_on
+
+    return bench_on(board, bundles, options, command=command, progress=lambda line: show.note(f"edgecnn: {line}"))
 
 
 def _plan(thorough: bool, seconds: float | None, queries: int | None) -> Plan:
