@@ -44,6 +44,10 @@ BAD_IDX = {
     "a byte too many": (idx(ARRAY) + b"x", "expected 60 bytes after the header, got more"),
     "a cut .gz": (gzip.compress(idx(ARRAY))[:-12], "could not read it"),
     "a damaged .gz": (gzip.compress(idx(ARRAY))[:-8] + bytes(8), "could not read it|got more"),
+    "a .gz damaged inside": (
+        gzip.compress(idx(ARRAY))[:12] + b"\xff" * 9 + gzip.compress(idx(ARRAY))[21:],
+        "could not read",
+    ),
     "gz magic alone": (b"\x1f\x8b", "could not read it"),
 }
 
@@ -98,10 +102,11 @@ def test_an_npz_array_comes_back(tmp_path: Path) -> None:
     assert np.array_equal(read_npz(path, "x", SHAPE), ARRAY)
 
 
-def huge_header() -> bytes:
-    """A member that promises more than any memory holds."""
+def promising(shape: tuple[int, ...], data: bytes) -> bytes:
+    """A file whose member promises a shape that its data may not have."""
     buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": (10**15,)})
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    buffer.write(data)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("x.npy", buffer.getvalue())
@@ -115,7 +120,10 @@ BAD_NPZ = {
     "another shape": (npz(x=ARRAY.reshape(4, 5, 3)), r"got uint8 \(4, 5, 3\)"),
     "by columns": (npz(x=np.asfortranarray(ARRAY)), "expected uint8"),
     "objects": (npz(x=np.array([{}, []], object)), "expected uint8"),
-    "a promise of a petabyte": (huge_header(), "got uint8"),
+    "a promise of a petabyte": (promising((10**15,), b""), "got uint8"),
+    "too few bytes": (promising(SHAPE, bytes(59)), "expected 60 bytes, got 59"),
+    "too many bytes": (promising(SHAPE, bytes(61)), "expected 60 bytes, got more"),
+    "a later format of arrays": (promising(SHAPE, b"").replace(b"NUMPY\x01", b"NUMPY\x03"), "cannot be read"),
     "cut": (npz(x=ARRAY)[:-30], "cannot be read"),
 }
 

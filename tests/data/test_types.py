@@ -42,6 +42,14 @@ def test_a_border_about_half_dark_is_judged_as_fit_judges_it(seed: int) -> None:
     assert np.array_equal(got, np.stack([fit(image, spec) for image in images]))
 
 
+def test_a_border_exactly_half_dark() -> None:
+    image = np.zeros((28, 28), np.uint8)
+    image[:, 14:] = 255  # of the border's 112 pixels 56 are dark
+    image[10:18, 4:9] = 200
+    spec = ImageSpec(28, 28, 1, fit=Fit.DIGIT)
+    assert np.array_equal(ArraySplit(image[None], [0]).pixels([0], spec)[0], fit(image, spec))
+
+
 @pytest.mark.parametrize("spec", SPECS)
 def test_no_indices_give_no_pictures(spec: ImageSpec) -> None:
     split = ArraySplit(np.zeros((2, 28, 28), np.uint8), [0, 1])

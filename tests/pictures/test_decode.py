@@ -45,6 +45,7 @@ WHOLE = {
     "WebP": encoded("WEBP"),
     "lossless WebP": encoded("WEBP", lossless=True),
     "WebP with alpha": encoded("WEBP", "RGBA", lossless=True, exact=True),
+    "lossy WebP with alpha": encoded("WEBP", "RGBA"),
     "1x1 PNG": encoded("PNG", size=(1, 1)),
     "1x1 JPEG": encoded("JPEG", size=(1, 1)),
     "1x1 BMP": encoded("BMP", size=(1, 1)),
@@ -210,6 +211,57 @@ def test_a_damaged_remark_in_a_png_does_not_spoil_it() -> None:
     remark = bytearray(_chunk(b"tEXt", b"note\0hello"))
     remark[-1] ^= 1
     assert decode(data[:33] + bytes(remark) + data[33:]).tolist() == [[7]]
+
+
+def _without(data: bytes, kind: bytes) -> bytes:
+    """A PNG with its first chunk of a kind taken out."""
+    start = data.index(kind) - 4
+    (length,) = struct.unpack_from(">I", data, start)
+    return data[:start] + data[start + 12 + length :]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [(b"IHDR", "no header"), (b"PLTE", "no pixels in it"), (b"IDAT", "no pixels in it")]
+)
+def test_a_png_that_lacks_a_part_is_refused_in_silence(
+    kind: bytes, text: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(DataError, match=text):
+        decode(_without(WHOLE["palette PNG"], kind))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("data", [_webp(b"VP8 ", bytes(20)), _webp(b"VP8L", bytes(20)), _webp(b"VP8Z", bytes(20))])
+def test_a_webp_without_a_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(DataError, match=r"the WebP file is damaged \((no key frame|no signature|chunk b'VP8Z')\)"):
+        decode(data)
+
+
+def test_webp_finds_the_orientation_behind_a_chunk_of_odd_length() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded("WEBP", exif=exif)
+    odd = b"ABCD\3\0\0\0xyz\0"
+    grown = data[:4] + struct.pack("<I", len(data) - 8 + len(odd)) + data[8:30] + odd + data[30:]
+    assert read_header(grown).orientation == 6
+
+
+def test_what_opencv_cannot_do_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import cv2
+
+    def refuse(*_: object) -> None:
+        raise cv2.error("no")
+
+    for answer in (refuse, lambda *_: None, lambda *_: np.zeros((3, 3), np.uint8)):
+        monkeypatch.setattr(cv2, "imdecode", answer)
+        with pytest.raises(DataError, match="the JPEG data is damaged"):
+            decode(WHOLE["colour JPEG"])
+
+
+def test_bytes_beyond_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgecnn.pictures.MAX_BYTES", 100)
+    with pytest.raises(DataError, match="expected at most 0 MiB, got 0 MiB"):
+        decode(WHOLE["colour JPEG"])
 
 
 def test_max_pixels_must_be_positive() -> None:
