@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +21,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: The folder is absent or read-only, or the disk is full; the old file is then untouched.
     """
+    import tempfile  # here, and not above: reading a picture writes no file
+
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
@@ -75,6 +75,9 @@ def replace_folder(target: Path) -> Iterator[Path]:
         NotADirectoryError: `target` exists and is not a folder, or is a symbolic link.
         OSError: The parent is read-only, or the disk is full.
     """
+    import shutil
+    import tempfile
+
     target = Path(os.path.abspath(target))  # noqa: PTH100 - Path.resolve would follow a link at the end
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise NotADirectoryError(f"{target} exists and is not a folder")
@@ -94,6 +97,9 @@ def replace_folder(target: Path) -> Iterator[Path]:
 
 
 def _swap(fresh: Path, target: Path) -> None:
+    import shutil
+    import tempfile
+
     if not target.exists():
         fresh.rename(target)
         return

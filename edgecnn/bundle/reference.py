@@ -6,8 +6,6 @@ import hashlib
 import io
 import math
 import re
-import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,8 @@ import numpy as np
 from edgecnn.errors import ArgumentError, BundleError
 
 if TYPE_CHECKING:
+    import zipfile
+
     from numpy.typing import NDArray
 
 MAX_BYTES = 256 * 2**20
@@ -80,6 +80,8 @@ def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
 
 def dump(reference: Reference) -> bytes:
     """The bytes of reference.npz; equal references give equal bytes."""
+    import zipfile  # here, and not above: reading a picture needs no reference
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in _MEMBERS:
@@ -95,6 +97,9 @@ def load(data: bytes) -> Reference:
     Raises:
         BundleError: It is damaged, too large, or holds something else.
     """
+    import zipfile
+    import zlib
+
     if len(data) > MAX_BYTES:
         raise BundleError(f"reference.npz: larger than {MAX_BYTES:,} bytes")
     try:
