@@ -1,4 +1,4 @@
-"""Quantization-aware training: TFMOT's fake quantization in the graph, fine-tuned until the weights fit the integers."""
+"""Quantization-aware training: TFMOT's fake quantization in the graph, and a fine-tuning for the integers."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ def qat(
     """Make a float model ready for int8 and fine-tune it.
 
     Weights are quantized for each channel and activations for each tensor, TFMOT's default scheme of 8 bits. The best
-    weights by validation are kept, those before the first epoch included. Dropout is left out: it would double the ranges
-    that are learnt, and a few epochs at a low rate do not overfit.
+    weights by validation are kept, those before the first epoch included. Dropout is left out: it would double the
+    ranges that are learnt, and a few epochs at a low rate do not overfit. Of a layer that a ReLU layer follows directly
+    TFMOT leaves the weights unquantized while it trains; they are quantized by the conversion alone.
 
     Args:
         model: A functional or sequential `tf_keras.Model` that ends in logits, not compiled or otherwise; not changed.
@@ -94,7 +95,9 @@ def quantizable(model: Any) -> Any:
     keras, tfmot = _tf.keras(), _tf.tfmot()
     if not isinstance(model, keras.Model) or not getattr(model, "_is_graph_network", False):
         kind = f"{type(model).__module__.split('.')[0]} {type(model).__name__}"
-        raise ModelError(f"qat: expected a functional or sequential model of tf_keras, got {kind}; train it with edgecnn")
+        raise ModelError(
+            f"qat: expected a functional or sequential model of tf_keras, got {kind}; train it with edgecnn"
+        )
 
     def clone(layer: Any) -> Any:
         config = layer.get_config()
@@ -114,9 +117,9 @@ def quantizable(model: Any) -> Any:
 def settle(model: Any, batches: Any) -> None:
     """Set the ranges of the activations to what they are on some pictures.
 
-    TFMOT starts every range at -6 to 6 and moves it by a thousandth a step, so a short training would quantize with wrong
-    ranges. Here each pass shows, from how far an average moved, what it moved towards, and it is put there. A range is
-    right once those before it are; so there are as many passes as layers.
+    TFMOT starts every range at -6 to 6 and moves it by a thousandth a step, so a short training would quantize with
+    wrong ranges. Here each pass shows, from how far an average moved, what it moved towards, and it is put there. A
+    range is right once those before it are; so there are as many passes as layers.
 
     Args:
         model: What `quantizable` gave; changed.

@@ -23,16 +23,19 @@ def build(*, shape: tuple[int, int, int], classes: int, leak: float = 0.0) -> An
     keras = _tf.keras()
     layers = keras.layers
 
-    def activate(y: Any) -> Any:
-        return layers.LeakyReLU(leak)(y) if leak else layers.ReLU()(y)
+    # ReLU goes into the layer before it: TFMOT does not quantize the weights in front of a ReLU layer of its own.
+    inner = None if leak else "relu"
+
+    def leaking(y: Any) -> Any:
+        return layers.LeakyReLU(leak)(y) if leak else y
 
     x = image = keras.Input(shape, name="image")
     for filters in (32, 64, 128):
-        x = activate(layers.Conv2D(filters, 3)(x))
+        x = leaking(layers.Conv2D(filters, 3, activation=inner)(x))
     x = layers.Dropout(0.5)(x)
     x = layers.MaxPooling2D(2)(x)
     x = layers.Flatten()(x)
-    x = activate(layers.Dense(128)(x))
+    x = leaking(layers.Dense(128, activation=inner)(x))
     x = layers.Dropout(0.5)(x)
     name = "conv_32_64_128_leaky" if leak else "conv_32_64_128"
     return keras.Model(image, layers.Dense(classes, name="logits")(x), name=name)

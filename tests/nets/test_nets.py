@@ -23,8 +23,8 @@ LAYERS = {
     "conv-64-32": "conv 64 3 valid relu, conv 32 3 valid relu, flatten, dense 10",
     "conv-32-64-64": "conv 32 3 same relu, pool 2 2, conv 64 3 same relu, pool 2 2, conv 64 3 same relu, flatten, "
     "dense 64 relu, dense 10",
-    "conv-32-64-128": "conv 32 3 valid linear, relu, conv 64 3 valid linear, relu, conv 128 3 valid linear, relu, "
-    "dropout 0.5, pool 2 2, flatten, dense 128, relu, dropout 0.5, dense 10",
+    "conv-32-64-128": "conv 32 3 valid relu, conv 64 3 valid relu, conv 128 3 valid relu, "
+    "dropout 0.5, pool 2 2, flatten, dense 128 relu, dropout 0.5, dense 10",
     "conv-32-64-128-leaky": "conv 32 3 valid linear, leaky 0.1, conv 64 3 valid linear, leaky 0.1, "
     "conv 128 3 valid linear, leaky 0.1, dropout 0.5, pool 2 2, flatten, dense 128, leaky 0.1, dropout 0.5, dense 10",
     "alexnet-lite": "conv 32 3 valid relu, pool 3 1, conv 32 3 valid relu, pool 3 1, conv 64 3 valid relu, "
