@@ -23,7 +23,7 @@ from edgecnn.spec import ImageSpec, Precision, Runtime
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_CHUNK_BYTES = 4 * 2**20
+_CHUNK_BYTES = 2**20
 """Pictures that are in memory at once."""
 _NAMES = {Runtime.LITERT: "TFLite", Runtime.ONNX: "ONNX"}
 

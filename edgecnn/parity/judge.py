@@ -96,10 +96,10 @@ def reasons_of(rows: Sequence[Row], base: Answers | None, equality: Equality | N
             right = next(each.accuracy for each in rows if each.name == base.name)
             yield from _losses(row, base, right.correct if right else 0, budget)
     if equality is not None and equality.equal < equality.total:
-        by = f", by at most {equality.largest} steps" if equality.largest is not None else ""
+        by = f", the largest difference is {equality.largest}" if equality.largest is not None else ""
         yield (
             f"TFLite int8 and ONNX int8: outputs are equal on {equality.equal:,} of {equality.total:,} pictures, "
-            f"all are wanted ({equality.outputs:,} outputs differ{by})"
+            f"all are wanted (single outputs that differ: {equality.outputs:,}{by})"
         )
 
 

@@ -192,7 +192,7 @@ def test_opening_and_closing_leaks_no_descriptor_and_no_thread(artifacts: Path) 
 
     open_all()
     before = used()
-    for _ in range(20):
+    for _ in range(8):
         open_all()
     descriptors, threads = used()
     assert descriptors <= before[0]
