@@ -22,7 +22,7 @@ def data(
         str,
         typer.Argument(
             metavar="NAME|FOLDER",
-            help="mnist, fashion-mnist, optdigits (always there), or a folder with one sub-folder for each class.",
+            help="mnist, fashion-mnist, optdigits (always there), digits-live, or a folder of class folders.",
         ),
     ],
     data_dir: Annotated[

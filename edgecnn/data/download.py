@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import queue
 import threading
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +14,7 @@ from edgecnn.errors import DataError
 from edgecnn.files import write_atomically
 
 if TYPE_CHECKING:
+    import http.client
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -78,6 +76,8 @@ def download(
     Raises:
         DataError: No server gives it, or it cannot be written; one reason for each server.
     """
+    import http.client  # only here, as 40 ms of every other start would go into it
+
     failures = []
     for mirror in mirrors:
         try:
@@ -128,6 +128,10 @@ def _fetch(url: str, remote: Remote, progress: Progress | None, limits: Limits) 
 
 def _open(url: str, limits: Limits) -> http.client.HTTPResponse:
     """Open an address in a thread, because nothing else limits the look-up of a name, or headers that trickle in."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
     answers: queue.Queue[http.client.HTTPResponse | Exception] = queue.Queue()
     given_up = threading.Event()
 
