@@ -27,11 +27,12 @@ COMMANDS: dict[str, str] = {
     "nets": "List the nets: parameters, multiplications, picture, where each comes from.",
     "train": "Train a net on a data set into a run folder.",
     "export": "Make a proven bundle of a trained model: TFLite and ONNX, float32 and int8.",
+    "parity": "Prove that a bundle's artefacts answer as the model that they were made from.",
+    "run": "Read pictures, a video, a camera or a stream with a bundle.",
     "bench": "Measure latency, throughput, memory and energy of bundles on this machine.",
     "history": "Show what was measured before, over versions and machines.",
     "report": "Write results of bench as one page that explains itself: HTML and Markdown.",
-    "parity": "Prove that a bundle's artefacts answer as the model that they were made from.",
-    "run": "Read pictures, a video, a camera or a stream with a bundle.",
+    "deploy": "Let a bundle read a board's camera as a service, with its page.",
 }
 """Every command with its line of help, in the help's order. The docstring of a command opens with the same line."""
 
