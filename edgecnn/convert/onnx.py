@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn import _tf
-from edgecnn.convert.activations import clamp_integers, match_average_pool, match_leaky_relu
 from edgecnn.convert.canonical import canonical
-from edgecnn.convert.flatbuffer import INPUT
 from edgecnn.convert.grey_conv import widen_grey_conv
+from edgecnn.convert.rounding import clamp_integers, match_average_pool, match_leaky_relu
 from edgecnn.convert.tflite import check_ends, one_line
 from edgecnn.convert.uint8 import use_uint8
 from edgecnn.errors import ConversionError, MissingExtraError, SessionError
@@ -88,13 +87,14 @@ def check(content: bytes, precision: Precision) -> tuple[TensorSpec, TensorSpec]
             of an int8 file reads floats that are not those of integers.
     """
     import onnx
+    from google.protobuf.message import DecodeError
 
     from edgecnn.runtime.session import open_session
 
     try:
         model = onnx.load_model_from_string(content)
         onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, DecodeError) as error:
         raise ConversionError(f"onnx.checker refuses the converted ONNX file: {one_line(error)}") from error
     try:
         with open_session(Path("converted.onnx"), content=content) as session:
@@ -108,17 +108,17 @@ def check(content: bytes, precision: Precision) -> tuple[TensorSpec, TensorSpec]
 
 
 def _check_integers(graph: Any) -> None:
-    """Every float in an int8 graph stands between a DequantizeLinear and a QuantizeLinear, so it can be fused away."""
-    integers = {INPUT} | {constant.name for constant in graph.initializer}
-    floats = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    """Check that floats come from a DequantizeLinear alone, so that a runtime can fuse them away, and none goes out."""
+    from onnx import TensorProto
+
+    floats = {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT}
+    fused: set[str] = set()
     for node in graph.node:
         if node.op_type == "DequantizeLinear":
-            continue
-        if node.op_type == "QuantizeLinear" or set(node.input) <= integers:
-            integers.update(node.output)
-        elif set(node.input) & floats and set(node.input) <= floats | integers:
-            floats.update(node.output)
-        else:
-            raise ConversionError(f"converted ONNX file: {node.op_type} {node.name} reads something never quantized")
-    if graph.output[0].name not in integers:
+            fused.update(node.output)
+        elif node.op_type != "QuantizeLinear":
+            if floats.intersection(node.input) and not fused.intersection(node.input):
+                raise ConversionError(f"converted ONNX file: {node.op_type} {node.name} computes on floats of its own")
+            fused.update(node.output if fused.intersection(node.input) else ())
+    if graph.output[0].name in fused:
         raise ConversionError("converted ONNX file: expected integers at the output, got floats")
