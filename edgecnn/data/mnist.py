@@ -155,7 +155,10 @@ FASHION_MNIST = Family(
 )
 
 
-_TEST_LABELS = frozenset(family.parts[-1].content for family in (MNIST, FASHION_MNIST))
+FAMILIES = {family.name: family for family in (MNIST, FASHION_MNIST)}
+"""The members of the family by name."""
+
+_TEST_LABELS = frozenset(family.parts[-1].content for family in FAMILIES.values())
 """SHA-256 of the test labels of each member of the family."""
 
 
@@ -211,6 +214,27 @@ def places(family: Family, data_dir: Path | None) -> list[Path]:
     inside = (family.name, family.raw, ".")
     found = [root / name for root in (*roots, keras) if root is not None for name in inside]
     return [*dict.fromkeys([*found, _cache(family)])]
+
+
+def find_files(family: Family, data_dir: Path | None) -> list[Path]:
+    """The files of a member of the family on this machine, to carry them to another.
+
+    Args:
+        family: Which one.
+        data_dir: Folder to look in first.
+
+    Returns:
+        Its four IDX files, or its one .npz file.
+
+    Raises:
+        DataError: It is in none of the places; nothing is downloaded.
+    """
+    looked = places(family, data_dir)
+    for folder in looked:
+        npz = folder / f"{family.name}.npz"
+        if files := _idx_files(family, folder) or ([npz] if npz.is_file() else []):
+            return files
+    raise DataError(f"{family.name} is in none of {', '.join(map(str, looked))}; run first: edgecnn data {family.name}")
 
 
 def _cache(family: Family) -> Path:
