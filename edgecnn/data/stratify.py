@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 LEAST = 3
 """Fewest different pictures of a class: one to learn from, one to validate with, one to test with."""
+_NAMED = 8
+"""Most classes that an error names."""
 
 
 def stratify(
@@ -35,13 +37,14 @@ def stratify(
         Three arrays of indices, int64, each in increasing order.
 
     Raises:
-        DataError: A class has fewer than `LEAST` groups; all such classes are named.
+        DataError: A class has fewer than `LEAST` groups; the first such classes are named, the others counted.
     """
     # RandomState, because numpy promises that its stream never changes; that of default_rng may.
     random = np.random.RandomState(seed)
     per_class = [_groups_of(np.flatnonzero(labels == label), groups) for label in range(len(names))]
     short = [f"{name} has {len(found)}" for name, found in zip(names, per_class, strict=True) if len(found) < LEAST]
     if short:
+        short[_NAMED:] = [f"and {len(short) - _NAMED:,} more classes as well"] if len(short) > _NAMED else []
         raise DataError(
             f"expected at least {LEAST} different pictures of each class "
             f"(to learn from, to validate and to test with), but {', '.join(short)}"

@@ -67,6 +67,12 @@ def test_a_class_does_not_move_when_another_grows() -> None:
         assert a[a < 20].tolist() == b[b < 20].tolist()
 
 
+def test_of_many_classes_that_are_too_small_some_are_named() -> None:
+    names = tuple(f"c{i}" for i in range(1000))
+    with pytest.raises(DataError, match=r"but c0 has 0, .*, c7 has 0, and 992 more classes as well$"):
+        stratify(np.zeros(0, np.int64), np.zeros(0, np.int64), names, (0.2, 0.2), 0)
+
+
 def test_all_classes_that_are_too_small_are_named() -> None:
     labels = np.array([0, 0, 0, 1, 1, 2, 2, 2])
     groups = np.array([0, 1, 2, 3, 4, 5, 5, 5])  # class 2 is three copies of one picture
