@@ -1,6 +1,6 @@
 """What `Session.run` adds to the runtimes' own calls, for each artefact of a few bundles.
 
-    python benchmarks/session_overhead.py [BUNDLE ...] [--rounds 400] [--json]
+    python benchmarks/session_overhead.py [BUNDLE ...] [--rounds 2000] [--json]
 
 Bare is what their manuals show: set_tensor, invoke, get_tensor of LiteRT, `InferenceSession.run` of ONNX Runtime, on
 the same file with the same options. Both run interleaved in one process (A B, B A, ...), so a busy machine slows both
@@ -27,8 +27,8 @@ from edgecnn.spec import Artifact, Format, Runtime
 
 TARGET = 1.05
 """Largest ratio, also for nets of 8 us."""
-SLICE = 0.002
-"""Seconds of one side of one round: long against the timer, short against the scheduler."""
+SLICE = 0.0003
+"""Seconds of one side of one round: long against the timer, short against the scheduler's turns."""
 
 
 def bare(bundle: Bundle, artifact: Artifact, tensor: Any) -> Callable[[], Any]:
@@ -97,7 +97,7 @@ def main() -> int:
     """Measure and show; 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundles", nargs="*", default=["tiny", "digits"])
-    parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     bundles = [read_bundle(find_bundle(name)) for name in options.bundles]
