@@ -14,7 +14,7 @@ import errno
 import importlib
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -36,6 +36,9 @@ COMMANDS: dict[str, str] = {
 }
 """Every command with its line of help, in the help's order. The docstring of a command opens with the same line."""
 
+MARKUP: Literal["markdown"] = "markdown"
+"""How help texts are read: paragraphs flow, and [brackets] are text (as rich's own markup they would vanish)."""
+
 _ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """What the system answers when a disk is full or a file is not ours to touch: no fault of the program."""
 
@@ -54,6 +57,7 @@ def load(name: str) -> Any:
         single = typer.Typer(add_completion=False)
         single.command(name)(entry)
         entry = single
+    entry.rich_markup_mode = MARKUP
     command = typer.main.get_command(entry)
     command.name = name
     return command
@@ -101,6 +105,7 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=MARKUP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

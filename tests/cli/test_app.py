@@ -6,6 +6,7 @@ import errno
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,6 +172,16 @@ def test_help_of_a_command_describes_every_parameter(name):
         silent = [parameter.name for parameter in command.params if not getattr(parameter, "help", None)]
         assert silent == [], f"{command.name}: no help for {silent}"
         assert command.help
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_help_of_a_command_shows_every_word_of_its_texts(name):
+    """As rich's own markup, texts in brackets would vanish."""
+    command = cli.load(name)
+    shown = CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).stdout.replace("│", " ")
+    for text in [command.help, *(parameter.help for parameter in command.params)]:
+        words = set(re.sub(r"[`*]", "", text).split())
+        assert words <= set(shown.split()), f"not shown: {words - set(shown.split())}"
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
