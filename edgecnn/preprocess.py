@@ -24,6 +24,8 @@ INSET = 2
 """Steps inside a digit's edge where the level is that of its ink."""
 CRISP = 0.5
 """How much of its difference from its 3x3 mean is added to the fine grid."""
+MAX_SHEET = 32_000
+"""Most rows of pixels that OpenCV's remap takes."""
 FINE = 3
 """Steps per pixel of the fine grid on which a digit is measured before it is brought to MNIST's grid."""
 THIN, WIDE = 1.65, 5.5
@@ -129,11 +131,25 @@ def centre_digits(inks: Sequence[NDArray[np.uint8]], height: int = SIDE, width: 
     Returns:
         uint8 [n, height, width], light ink on black; all black where there is no ink.
     """
+    if not inks:
+        return np.zeros((0, height, width), np.uint8)
+    side = _side(height, width)
+    sheet = max(1, MAX_SHEET // max(side, height))
+    return np.concatenate([_centre(inks[i : i + sheet], height, width) for i in range(0, len(inks), sheet)])
+
+
+def _side(height: int, width: int) -> int:
+    """Side of the fine grid of one digit: its box and room for a wider stroke."""
+    return max(1, round(min(height, width) * BOX / SIDE)) * FINE + 4 * FINE
+
+
+def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArray[np.uint8]:
+    """`centre_digits` for no more than fit into one sheet, one below the other."""
     import cv2
 
-    box = max(1, round(min(height, width) * BOX / SIDE))
+    side = _side(height, width)
+    box = side // FINE - 4
     span = box * FINE
-    side = span + 4 * FINE
     fine = np.zeros((len(inks), side, side), np.uint8)
     zoom = np.empty((2, len(inks)), np.float32)
     for i, ink in enumerate(inks):
@@ -147,7 +163,8 @@ def centre_digits(inks: Sequence[NDArray[np.uint8]], height: int = SIDE, width: 
     tall, broad = fine.max(axis=2), fine.max(axis=1)
     top, bottom, anchor_y = _ends(tall)
     left, right, anchor_x = _ends(broad)
-    step = np.maximum(np.maximum((bottom - top) / zoom[0], (right - left) / zoom[1]), FINE / zoom.min()) / box * zoom
+    longer = np.maximum((bottom - top) / zoom[0], (right - left) / zoom[1])
+    step = np.maximum(longer, FINE / zoom.min(axis=0)) / box * zoom
     steps = np.arange(side, dtype=np.float32)
     mass = np.maximum(fine.sum(axis=(1, 2), dtype=np.float32), 1)
     mass_y = (fine.sum(axis=2, dtype=np.float32) @ steps) / mass
@@ -228,5 +245,6 @@ def _grid(
     centre = (mass + 0.5 - begin) / step - 0.5
     shift = np.clip(np.rint(size / 2 - centre), 0, np.maximum(size - cells, 0))
     places = np.arange(size, dtype=np.float32) + np.float32(0.5) - shift[:, None]
-    grid: NDArray[np.float32] = (begin[:, None] - 0.5 + places * step[:, None]).astype(np.float32)
+    # In the 32nds that OpenCV's remap knows, so that a digit's place in the sheet does not round it otherwise.
+    grid: NDArray[np.float32] = (np.rint((begin[:, None] - 0.5 + places * step[:, None]) * 32) / 32).astype(np.float32)
     return grid

@@ -70,7 +70,7 @@ def _pieces(ink: Ink) -> tuple[NDArray[Any], NDArray[np.int32]]:
 
 
 def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which pieces may be a digit or a part of one: no speck, not cut off by the edge, not where nothing can be read."""
+    """Which pieces may be a digit or a part of one: no speck, not cut off by the edge, not where all is blind."""
     height, width = labels.shape
     w, h, area = stats[:, 2], stats[:, 3], stats[:, 4]
     longer = np.maximum(w, h)

@@ -33,7 +33,7 @@ def merge(boxes: NDArray[np.int32], ink: Ink) -> list[list[int]]:
     low, high = boxes[:, :2], boxes[:, 2:]
     size = high - low
     tall = size[:, 1].astype(np.float32)
-    usual = float(np.median(tall[tall >= 0.4 * tall.max()]))
+    usual = float(np.percentile(tall[tall >= 0.4 * tall.max()], 75))
     area = size.prod(axis=1)
     # Row: the piece that may join. Column: the piece that it may join, which is larger.
     gap = np.maximum(low[:, None], low[None]) - np.minimum(high[:, None], high[None])

@@ -1,0 +1,228 @@
+"""Finding digits: light and dark, all sizes, shadows, edges, rulings, broken strokes, noise; and what must not matter."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgecnn.data import scenes
+from edgecnn.errors import ArgumentError
+from edgecnn.vision.locate import locate
+
+
+def boxes(picture):
+    return [c.box for c in locate(picture)]
+
+
+def overlap(a, b):
+    w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    both = max(w, 0) * max(h, 0)
+    return both / (a[2] * a[3] + b[2] * b[3] - both)
+
+
+def same(found, wanted, least=0.8):
+    """Whether the same places were found, in the same order."""
+    return len(found) == len(wanted) and all(overlap(a, b) >= least for a, b in zip(found, wanted, strict=True))
+
+
+def test_digits_come_in_reading_order_each_in_mnist_form(page):
+    found = locate(page("31|59"))
+    assert [c.line for c in found] == [0, 0, 1, 1]
+    assert found[0].box[0] < found[1].box[0] and found[2].box[1] > found[0].box[1] + found[0].box[3]
+    for candidate in found:
+        assert candidate.pixels.shape == (28, 28) and candidate.pixels.dtype == np.uint8
+        assert candidate.pixels.max() > 240 and not candidate.pixels[0].any()
+
+
+def test_colour_and_grey_are_the_same(page):
+    grey = page("2468")
+    assert boxes(np.repeat(grey[..., None], 3, axis=2)) == boxes(grey)
+
+
+@pytest.mark.parametrize("tall", [10, 14, 24, 60, 150, 300, 370])
+def test_digits_of_12_to_450_pixels(page, tall):
+    found = boxes(page("7", tall=tall, at=(150, 25)))
+    assert len(found) == 1
+    assert tall < found[0][3] < 2 + 1.25 * tall  # the pen has a width, the curve swings out
+
+
+def test_light_on_dark_is_found_as_dark_on_light(page):
+    picture = page("31|59")
+    assert same(boxes(255 - picture), boxes(picture), 0.9)
+
+
+@pytest.mark.parametrize("contrast", [0.25, 0.5, 1.0])
+def test_faint_ink(page, contrast):
+    picture = page("123")
+    faint = (225 - (225 - picture.astype(float)) * contrast).astype(np.uint8)
+    assert same(boxes(faint), boxes(picture))
+
+
+@pytest.mark.parametrize("light", ["vignette", "gradient", "soft shadow", "hard shadow"])
+def test_uneven_light_changes_nothing(page, light):
+    picture = page("123|456")
+    y, x = np.mgrid[0:480, 0:640]
+    share = {
+        "vignette": 1 - 0.7 * ((x - 320) ** 2 + (y - 240) ** 2) / (320**2 + 240**2),
+        "gradient": 0.35 + 0.65 * x / 640,
+        "soft shadow": 1 - 0.45 / (1 + np.exp(-(x + y - 500) / 40)),
+        "hard shadow": np.where(x > 330, 0.6, 1.0),
+    }[light]
+    assert same(boxes((picture * share).astype(np.uint8)), boxes(picture), 0.75)
+
+
+@pytest.mark.parametrize("cast", [(0.6, 0.9, 1.0), (1.0, 0.8, 0.55)])
+def test_coloured_paper(page, cast):
+    picture = page("40")
+    coloured = (picture[..., None] * np.array(cast)).astype(np.uint8)
+    assert same(boxes(coloured), boxes(picture))
+
+
+@pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
+def test_paper_that_ends_on_a_dark_table_gives_no_digit(page, side):
+    picture = page("123", at=(200, 200)).astype(float)
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[0:480, 0:640]
+    across = {"left": x, "right": 639 - x, "top": y, "bottom": 479 - y}[side]
+    along = y if side in ("left", "right") else x
+    table = across < 40 + 0.02 * along
+    picture[table] = 35 + rng.normal(0, 4, int(table.sum()))
+    assert same(boxes(np.clip(picture, 0, 255).astype(np.uint8)), boxes(page("123", at=(200, 200))))
+
+
+def test_an_empty_page_has_nothing():
+    rng = np.random.default_rng(0)
+    for level in (0, 30, 128, 255):
+        assert boxes(np.full((480, 640), level, np.uint8)) == []
+        noisy = np.clip(level + rng.normal(0, 6, (480, 640)), 0, 255).astype(np.uint8)
+        assert len(boxes(noisy)) <= 2
+
+
+@pytest.mark.parametrize("sigma", [4, 10, 16])
+def test_noise(page, sigma):
+    picture = page("123|456")
+    noisy = picture + np.random.default_rng(1).normal(0, sigma, picture.shape)
+    assert same(boxes(np.clip(noisy, 0, 255).astype(np.uint8)), boxes(picture))
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.03, -0.05])
+@pytest.mark.parametrize("thick", [1, 2, 3])
+def test_ruled_paper_is_as_plain_paper(page, slope, thick):
+    plain = page("123|456", tall=70)
+    ruled = plain.copy()
+    for y in range(20, 480, 45):
+        cv2.line(ruled, (0, y), (639, round(y + slope * 640)), 150, thick, cv2.LINE_AA)
+    ruled = np.minimum(ruled, plain)
+    assert same(boxes(ruled), boxes(plain), 0.7)
+
+
+def test_squared_paper_is_as_plain_paper(page):
+    plain = page("123|456", tall=70)
+    squared = plain.copy()
+    for y in range(20, 480, 40):
+        cv2.line(squared, (0, y), (639, y), 160, 1)
+    for x in range(10, 640, 40):
+        cv2.line(squared, (x, 0), (x, 479), 160, 1)
+    assert same(boxes(np.minimum(squared, plain)), boxes(plain), 0.7)
+
+
+def test_ones_below_each_other_are_no_ruling(page):
+    assert len(boxes(page("1|1|1|1", tall=80, pitch=1.3, pen=5))) == 4
+
+
+def test_a_digit_in_two_pieces_is_one(page):
+    broken = page("285", tall=100, at=(150, 200))
+    broken[250:255, 255:330] = 225  # the pen skipped in the 8
+    assert len(boxes(broken)) == 3
+    five = np.full((480, 640), 225, np.uint8)
+    cv2.polylines(five, [np.array([[200, 150], [200, 190], [240, 190], [240, 240], [195, 240]])], False, 0, 5)
+    cv2.line(five, (208, 145), (245, 143), 0, 5)  # the hat of a 5, written apart
+    assert len(boxes(five)) == 1
+
+
+def test_neighbours_stay_out_of_a_crop(page):
+    apart, close = page("47", gap=0.6), page("47", gap=0.2)
+    for a, b in zip(locate(apart), locate(close), strict=True):
+        assert np.abs(a.pixels.astype(int) - b.pixels).mean() < 3
+
+
+def test_a_large_picture_is_reduced_and_boxes_stay_its_own(page):
+    picture = page("123")
+    large = cv2.resize(picture, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    found = boxes(large)
+    assert same([tuple(v / 4 for v in box) for box in found], boxes(picture))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (5, 5), (28, 28), (3, 2000)])
+def test_any_size_is_searched(size):
+    rng = np.random.default_rng(2)
+    assert isinstance(locate(rng.integers(0, 256, size, np.uint8)), list)
+    assert isinstance(locate(rng.integers(0, 256, (*size, 3), np.uint8)), list)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [np.zeros((5, 5), np.float32), np.zeros((5, 5, 4), np.uint8), np.zeros((0, 5), np.uint8), np.zeros(5, np.uint8)],
+)
+def test_other_pictures_are_refused(picture):
+    with pytest.raises(ArgumentError, match=r"picture: expected uint8 .* got"):
+        locate(picture)
+
+
+def test_the_picture_stays_as_it_is(page):
+    picture = page("123")
+    before = picture.copy()
+    locate(picture)
+    assert np.array_equal(picture, before)
+
+
+@settings(max_examples=25)
+@given(dx=st.integers(0, 120), dy=st.integers(0, 150))
+def test_moving_the_writing_moves_the_boxes(dx, dy):
+    picture = _written(0, 0)
+    moved = _written(dx, dy)
+    wanted = [(x + dx, y + dy, w, h) for x, y, w, h in boxes(picture)]
+    found = boxes(moved)
+    assert len(found) == 3
+    assert all(
+        abs(a - b) <= 1 for one, other in zip(found, wanted, strict=True) for a, b in zip(one, other, strict=True)
+    )
+
+
+@settings(max_examples=25)
+@given(factor=st.floats(0.6, 1.9))
+def test_scaling_the_picture_scales_the_boxes(factor):
+    picture = _written(0, 0)
+    scaled = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    assert same([tuple(v / factor for v in box) for box in boxes(scaled)], boxes(picture), 0.8)
+
+
+def _written(dx, dy):
+    sheet = np.full((480, 640), 210, np.uint8)
+    for i, path in enumerate(
+        ([[0, 0], [40, 0], [15, 70]], [[0, 0], [0, 70]], [[0, 10], [30, 0], [35, 25], [0, 70], [40, 70]])
+    ):
+        points = np.array(path) + [60 + 90 * i + dx, 60 + dy]
+        cv2.polylines(sheet, [points.astype(np.int32)], False, 20, 7, cv2.LINE_AA)
+    return sheet
+
+
+def test_rendered_scenes_are_found_and_read_in_order(mnist):
+    """Recall over scenes of MNIST digits; what is no digit is for the network."""
+    found = true = ordered = 0
+    for number in range(25):
+        style = scenes.Style(letters=0, edge=0, ruled=0.3)
+        scene = scenes.render(np.random.default_rng([11, number]), mnist.test.images, mnist.test.labels, style=style)
+        wanted = [(x, y, r - x, b - y) for x, y, r, b in scene.boxes.tolist()]
+        places = boxes(scene.picture)
+        hits = [max(range(len(places)), key=lambda i: overlap(places[i], box), default=-1) for box in wanted]
+        good = [i for i, box in zip(hits, wanted, strict=True) if i >= 0 and overlap(places[i], box) > 0.5]
+        true += len(wanted)
+        found += len(good)
+        ordered += sum(a < b for a, b in zip(good, good[1:], strict=False)) + 1
+    assert found >= 0.97 * true
+    assert ordered >= 0.97 * found
