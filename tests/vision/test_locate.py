@@ -1,6 +1,8 @@
-"""Finding digits: light and dark, all sizes, shadows, edges, rulings, broken strokes, noise; and what must not matter."""
+"""Finding digits: light and dark, all sizes, shadows, edges, rulings, broken strokes, noise; what must not matter."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -188,9 +190,7 @@ def test_moving_the_writing_moves_the_boxes(dx, dy):
     wanted = [(x + dx, y + dy, w, h) for x, y, w, h in boxes(picture)]
     found = boxes(moved)
     assert len(found) == 3
-    assert all(
-        abs(a - b) <= 1 for one, other in zip(found, wanted, strict=True) for a, b in zip(one, other, strict=True)
-    )
+    assert np.abs(np.array(found) - np.array(wanted)).max() <= 1
 
 
 @settings(max_examples=25)
@@ -203,10 +203,9 @@ def test_scaling_the_picture_scales_the_boxes(factor):
 
 def _written(dx, dy):
     sheet = np.full((480, 640), 210, np.uint8)
-    for i, path in enumerate(
-        ([[0, 0], [40, 0], [15, 70]], [[0, 0], [0, 70]], [[0, 10], [30, 0], [35, 25], [0, 70], [40, 70]])
-    ):
-        points = np.array(path) + [60 + 90 * i + dx, 60 + dy]
+    paths = ([[0, 0], [40, 0], [15, 70]], [[0, 0], [0, 70]], [[0, 10], [30, 0], [35, 25], [0, 70], [40, 70]])
+    for i, path in enumerate(paths):
+        points = np.array(path) + np.array([60 + 90 * i + dx, 60 + dy])
         cv2.polylines(sheet, [points.astype(np.int32)], False, 20, 7, cv2.LINE_AA)
     return sheet
 
@@ -223,6 +222,6 @@ def test_rendered_scenes_are_found_and_read_in_order(mnist):
         good = [i for i, box in zip(hits, wanted, strict=True) if i >= 0 and overlap(places[i], box) > 0.5]
         true += len(wanted)
         found += len(good)
-        ordered += sum(a < b for a, b in zip(good, good[1:], strict=False)) + 1
+        ordered += sum(a < b for a, b in pairwise(good)) + 1
     assert found >= 0.97 * true
     assert ordered >= 0.97 * found
