@@ -46,7 +46,7 @@ def load(
     """
     if not 0 <= seed < 2**32:
         raise ArgumentError(f"seed: expected 0 to {2**32 - 1}, got {seed}")
-    if str(name) in NAMES and (validation, test) != (None, None):
+    if name in NAMES and (validation, test) != (None, None):
         raise ArgumentError(f"validation, test: {name} has a split of its own; leave them out")
     for family in (MNIST, FASHION_MNIST):
         if name == family.name:
