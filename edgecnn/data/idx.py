@@ -55,7 +55,9 @@ def _parse(file: BinaryIO | gzip.GzipFile, shape: tuple[int, ...], path: Path) -
     header = file.read(4 + 4 * len(shape))
     expected = struct.pack(f">BBBB{len(shape)}I", 0, 0, _UINT8, len(shape), *shape)
     if header[:4] != expected[:4]:
-        raise DataError(f"{path}: expected an IDX file (magic {expected[:4].hex()}), got {header[:4].hex() or 'nothing'}")
+        raise DataError(
+            f"{path}: expected an IDX file (magic {expected[:4].hex()}), got {header[:4].hex() or 'nothing'}"
+        )
     if header != expected:
         found = struct.unpack(f">{len(shape)}I", header[4:]) if len(header) == len(expected) else "a cut header"
         raise DataError(f"{path}: expected shape {shape}, got {found}")
