@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 UNIT = "edgecnn.service"
 PROOF_PICTURES = 1000
 PROOF_SECONDS = 900
-SETTLE_SECONDS = 8
-"""A service that has run for so long without ending counts as started: a camera that is absent ends it sooner."""
+START_SECONDS = 90
+"""Time in which the page has to answer after a start."""
+SETTLE_SECONDS = 3
+"""For so long the service has to run on after that."""
+
+_ASK = """
+import sys, urllib.error, urllib.request
+try:
+    urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/healthz", timeout=5)
+except urllib.error.HTTPError:
+    pass  # an answer, too: the page is there, the camera is not yet
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +137,7 @@ async def _deploy(target: str, bundle: Bundle, service: Service, proof: Proof, t
         await _write(board, service.unit(program, board.root), unit)
         await _point(board, folder)
         tell("starting the service")
-        up, log = await _restart(board)
+        up, log = await _restart(board, service.port)
         if not up:
             await _undo(board, before, kept, unit)
             went = f"{before.rpartition('/')[2]} runs again" if before else "nothing runs, as before"
@@ -224,16 +234,21 @@ async def _point(board: Board, folder: str) -> None:
     await board.succeed("sh", "-c", script, "sh", folder, f"{board.root}/current", doing=f"switching to {folder}")
 
 
-async def _restart(board: Board) -> tuple[bool, tuple[str, ...]]:
-    """Start the service anew and watch it; tells whether it stayed up, and its last lines."""
+async def _restart(board: Board, port: int) -> tuple[bool, tuple[str, ...]]:
+    """Start the service anew; tells whether its page answers and it runs on, and its last lines."""
     for words in (("daemon-reload",), ("enable", UNIT), ("reset-failed", UNIT), ("restart", UNIT)):
         await _systemctl(board, *words)
-    for _ in range(SETTLE_SECONDS):
+    answered = 0
+    for _ in range(START_SECONDS):
         await asyncio.sleep(1)
         state = await _state(board)
         if state.get("ActiveState") != "active" or state.get("NRestarts", "0") != "0":
-            return False, await _log(board)
-    return True, await _log(board)
+            break
+        if answered or (await board.run("python3", "-c", _ASK, str(port))).code == 0:
+            answered += 1
+        if answered > SETTLE_SECONDS:
+            return True, await _log(board)
+    return False, await _log(board)
 
 
 async def _state(board: Board) -> dict[str, str]:
@@ -251,7 +266,7 @@ async def _undo(board: Board, before: str, unit_before: str, unit: str) -> None:
     if before and unit_before:
         await _write(board, unit_before, unit)
         await _point(board, before)
-        await _restart(board)
+        await _restart(board, _address(unit_before)[1])
     else:
         await _stop(board)
 
@@ -275,14 +290,17 @@ async def _status(board: Board) -> Status:
     if not folder:
         return Status("", "inactive", "", ())
     unit = (await board.run("cat", f"{board.facts.home}/.config/systemd/user/{UNIT}")).stdout
-    found = re.search(r'"--serve" "([0-9.]+):(\d+)"', unit)
+    host, port = _address(unit)
     token = (await board.run("cat", f"{board.root}/environment")).stdout.strip().partition("=")[2]
-    url = ""
-    if found:
-        host, query = (board.target.host, f"/?token={token}") if found[1] == "0.0.0.0" else ("127.0.0.1", "/")
-        url = f"http://{host}:{found[2]}{query}"
+    url = f"http://{board.target.host}:{port}/?token={token}" if host == "0.0.0.0" else f"http://127.0.0.1:{port}/"
     active = (await _state(board)).get("ActiveState", "unknown")
     return Status(folder.rpartition("/")[2], active, url, await _log(board))
+
+
+def _address(unit: str) -> tuple[str, int]:
+    """Where the page of a unit that we wrote is."""
+    found = re.search(r'"--serve" "([0-9.]+):(\d+)"', unit)
+    return (found[1], int(found[2])) if found else ("127.0.0.1", 8080)
 
 
 async def _remove(board: Board) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,11 +67,12 @@ def systemd(sshd, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(board_room, "_run", run)
     monkeypatch.setattr(Board, "install", install)
-    monkeypatch.setattr(room, "SETTLE_SECONDS", 3)
+    monkeypatch.setattr(room, "SETTLE_SECONDS", 1)
     yield sshd
     pid = sshd.board_home / "pid"
     if pid.exists():
-        os.kill(int(pid.read_text()), signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 @pytest.fixture
