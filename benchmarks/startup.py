@@ -1,6 +1,6 @@
 """What the command line adds to a process's start: `--help` against an empty typer app, `run` against a bare script.
 
-    python benchmarks/startup.py [--rounds 15] [--json]
+    python benchmarks/startup.py [--rounds 15] [--out FILE.json]
 
 Processes run interleaved (A B A B ...), so a busy machine slows both alike; times are from start to exit, and the ratio
 is the median of the ratios of neighbours. Exit code 1 when a ratio is above its target.
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,6 +17,8 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from edgecnn.bench.machine import read_machine
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -111,7 +111,7 @@ def main() -> int:
     """Measure, print, and judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", type=Path, help="also write the result as JSON, for tools/readme")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -133,13 +133,14 @@ def main() -> int:
                 options.rounds,
             ),
         ]
-    if options.json:
-        print(json.dumps([asdict(result) for result in results]))
-    else:
-        print(f"Process start to exit, median of {options.rounds}, {platform.machine()}, {os.cpu_count()} cores")
-        print("| command | edgecnn | bare typer script | ratio | at most |\n|---|--:|--:|--:|--:|")
-        for r in results:
-            print(f"| `{r.what}` | {r.ours_ms:.0f} ms | {r.bare_ms:.0f} ms | {r.ratio:.2f} | {r.target} |")
+    machine = read_machine().line
+    print(f"Process start to exit, median of {options.rounds}; {machine}")
+    print("| command | edgecnn | bare typer script | ratio | at most |\n|---|--:|--:|--:|--:|")
+    for r in results:
+        print(f"| `{r.what}` | {r.ours_ms:.0f} ms | {r.bare_ms:.0f} ms | {r.ratio:.2f} | {r.target} |")
+    if options.out:
+        stored = {"rounds": options.rounds, "machine": machine, "results": [asdict(result) for result in results]}
+        options.out.write_text(json.dumps(stored, indent=1) + "\n")
     return int(any(result.ratio > result.target for result in results))
 
 
