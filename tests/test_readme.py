@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def commands() -> list[str]:
     """Every line of a bash block, and every `edgecnn ...` or `tools/...` in the text."""
     prose = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
-    spans = re.findall(r"`((?:edgecnn|tools/\S+|python benchmarks/\S+)(?: [^`\n]+)?)`", prose)
+    spans = re.findall(r"`((?:edgecnn|tools/[^\s`]+|python benchmarks/\S+)(?: [^`\n]+)?)`", prose)
     lines = [line for block in blocks("bash") for line in block.splitlines() if line and not line.startswith("#")]
     return list(
         dict.fromkeys([*lines, *(span for span in spans if span != "edgecnn" and not span.startswith("edgecnn/"))])
