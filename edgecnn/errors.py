@@ -1,7 +1,7 @@
 """The exceptions that edgecnn raises on purpose.
 
-Each message is one line: which argument, what was expected, what came, what to do. The command line prints that line and
-exits with code 1; every other exception is a fault of ours and keeps its traceback.
+Each message is one line: which argument, what was expected, what came, what to do. The command line prints that line
+and exits with code 1; every other exception is a fault of ours and keeps its traceback.
 
     EdgecnnError
     +-- ArgumentError      a value that the caller gave is outside of what is allowed

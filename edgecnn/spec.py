@@ -60,8 +60,8 @@ class Target(StrEnum):
 class Fit(StrEnum):
     """How a picture of any size is brought to the network's size.
 
-    DIGIT: MNIST's own form; the ink is found, made light on dark, and fitted into the 20x20 box with its centre of mass in
-    the middle of 28x28. CROP: aspect kept, shorter side resized with anti-aliasing, centre cropped.
+    DIGIT: MNIST's own form; the ink is found, made light on dark, and fitted into the 20x20 box with its centre of mass
+    in the middle of 28x28. CROP: aspect kept, shorter side resized with anti-aliasing, centre cropped.
     """
 
     DIGIT = "digit"

@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from edgecnn.bundle import read_bundle
-from edgecnn.runtime.session import quantize
 
+from edgecnn.bundle import read_bundle
 from edgecnn.preprocess import fit, to_tensor
+from edgecnn.runtime.session import quantize
 from edgecnn.spec import Precision, Runtime
 
 WARM_UP, RUNS = 3, 10
