@@ -70,6 +70,8 @@ def train(
     if not augment:
         plan = replace(plan, augmentation=None)
     dataset = load(data, data_dir=data_dir)
+    if dataset.skipped:
+        show.note(f"skipped {len(dataset.skipped):,} pictures; `edgecnn data {data}` says which and why")
     folder = out or Path("runs") / f"{chosen.name}-{dataset.name}-{recipe.value}-{seed}"
     image = _image(chosen, plan, dataset, size, channels)
     result = _train(chosen, dataset, plan, folder, seed=seed, image=image, start=start, resume=resume)

@@ -47,6 +47,7 @@ DIGITS = Net(
         epochs=40,
         rate=5e-3,
         schedule=Schedule.ONE_CYCLE,
+        patience=15,
         augmentation=Augmentation(rotation=10, shift=0.1, shear=10, zoom=0.12),
     ),
     source="our own",

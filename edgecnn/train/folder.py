@@ -135,7 +135,8 @@ class RunFolder:
 
         Raises:
             ArgumentError: A run is there and shall not be resumed, or it is another one.
-            OSError: The folder cannot be made or written.
+            ModelError: The disk is full.
+            OSError: The folder cannot be made.
         """
         file = self.path / "config.json"
         if file.exists():
@@ -181,8 +182,20 @@ class RunFolder:
         self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a text file."""
-        write_atomically(self.path / name, text.encode())
+        """Write a text file.
+
+        Raises:
+            ModelError: The disk is full, or the folder cannot be written any more.
+        """
+        self._write(name, text.encode())
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            write_atomically(self.path / name, data)
+        except OSError as error:
+            raise ModelError(
+                f"{self.path / name} cannot be written: {error.strerror}; make room and go on with --resume"
+            ) from error
 
     def _read_json(self, name: str) -> dict[str, Any]:
         file = self.path / name
@@ -215,10 +228,14 @@ class RunFolder:
         self.write_text("history.csv", text.getvalue())
 
     def write_checkpoint(self, arrays: dict[str, NDArray[Any]], values: dict[str, Any]) -> None:
-        """Write what a resumed run needs: arrays by name, and a JSON value."""
+        """Write what a resumed run needs: arrays by name, and a JSON value.
+
+        Raises:
+            ModelError: The disk is full, or the folder cannot be written any more.
+        """
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays, json=np.array(json.dumps(values)))
-        write_atomically(self.path / "checkpoint" / "state.npz", buffer.getvalue())
+        self._write("checkpoint/state.npz", buffer.getvalue())
 
     def read_checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
         """What `write_checkpoint` wrote last; None when nothing was.

@@ -200,10 +200,13 @@ def _log_scalars(values: dict[str, float | None], step: int) -> None:
     tf = _tf.tensorflow()
     form = tf.compat.v1.SummaryMetadata(data_class=1)  # a scalar
     form.plugin_data.plugin_name = "scalars"
-    for name, value in values.items():
-        if value is not None:
-            tf.summary.write(name, tf.constant(value, tf.float32), step=step, metadata=form)
-    tf.summary.flush()
+    try:
+        for name, value in values.items():
+            if value is not None:
+                tf.summary.write(name, tf.constant(value, tf.float32), step=step, metadata=form)
+        tf.summary.flush()
+    except tf.errors.OpError as error:
+        raise ModelError(f"training: the logs for TensorBoard cannot be written: {error.message}") from error
 
 
 @contextmanager

@@ -23,19 +23,24 @@ def save_model(model: Any, path: Path) -> None:
 
     Raises:
         ArgumentError: It ends in something else.
-        OSError: The disk is full or the folder cannot be written.
+        ModelError: The disk is full, or the folder is absent or cannot be written.
     """
     kind = checked_model_file(path)
-    with tempfile.TemporaryDirectory(prefix=".save-", dir=path.parent) as folder:
-        temporary = Path(folder) / f"model{kind}"
-        with _tf.quiet():  # .h5 is called legacy
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".save-", dir=path.parent) as folder,
+            _tf.quiet(),
+        ):  # .h5 is called legacy
+            temporary = Path(folder) / f"model{kind}"
             if kind == ".weights.h5":
                 model.save_weights(temporary)
             elif kind == ".h5":
                 model.save(temporary, save_format="h5", include_optimizer=False)
             else:
                 model.save(temporary, save_format="keras")
-        temporary.replace(path)
+            temporary.replace(path)
+    except OSError as error:  # h5py's own have no strerror
+        raise ModelError(f"{path} cannot be written: {error.strerror or ' '.join(str(error).split())[:200]}") from error
 
 
 def load_model(path: Path) -> Any:

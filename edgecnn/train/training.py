@@ -96,8 +96,9 @@ def train(
     Raises:
         ArgumentError: A value is out of range, or the run folder holds something else.
         DataError: A part of the data set is empty, or a picture can no longer be read.
-        ModelError: The net does not fit the picture, `start` does not fit the net, or the loss is no longer a number.
-        OSError: The run folder cannot be written.
+        ModelError: The net does not fit the picture, `start` does not fit the net, the loss is no longer a number, or
+            the run folder can no longer be written.
+        OSError: The run folder cannot be made.
     """
     checked_seed(seed)
     image = image_for(net, recipe, dataset) if image is None else image

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -166,7 +168,31 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(type(model), "save", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ModelError, match=r"model.h5 cannot be written: No space left on device"):
         save_model(model, tmp_path / "model.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["model.h5"]
     assert (tmp_path / "model.h5").read_bytes() == b"old"
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    """A limit on the size of files stands for the disk."""
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from edgecnn.errors import ModelError\n"
+        "from edgecnn.train import RunFolder\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "folder = RunFolder(Path(sys.argv[1]))\n"
+        "folder.write_text('summary.txt', 'short')\n"
+        "try:\n"
+        "    folder.write_text('summary.txt', 'long' * 100)\n"
+        "except ModelError as error:\n"
+        "    print(error)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert (
+        ran.stdout
+        == f"{tmp_path / 'summary.txt'} cannot be written: File too large; make room and go on with --resume\n"
+    )
+    assert (tmp_path / "summary.txt").read_text() == "short"
+    assert len(list(tmp_path.iterdir())) == 1
