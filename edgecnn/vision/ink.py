@@ -89,9 +89,7 @@ def _blind(paper: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     box = np.ones((3, 3), np.uint8)
     high, low = cv2.dilate(paper, box), cv2.erode(paper, box)
     steep = cv2.subtract(high, low) > STEP * high
-    # np.percentile would import numpy.ma at the first picture, which costs as much as reading it.
-    bright = np.partition(paper, round(0.9 * (paper.size - 1)), axis=None)[round(0.9 * (paper.size - 1))]
-    dark = paper < GLOOM * float(bright)
+    dark = paper < GLOOM * float(paper.max())
     blind = (steep | dark).view(np.uint8)
     if not blind.any():
         return None
@@ -123,7 +121,7 @@ def _threshold(ink: NDArray[np.uint8], light: bool, blind: NDArray[np.uint8] | N
 def _histogram(ink: NDArray[np.uint8]) -> NDArray[np.float32]:
     import cv2
 
-    counts: NDArray[Any] = cv2.calcHist([ink], [0], None, [256], [0, 256])
+    counts: NDArray[Any] = cv2.calcHist([ink[::2]], [0], None, [256], [0, 256])  # half of the rows tell enough
     return counts.reshape(-1).astype(np.float32)
 
 

@@ -33,12 +33,17 @@ def merge(boxes: NDArray[np.int32], ink: Ink) -> list[list[int]]:
     low, high = boxes[:, :2], boxes[:, 2:]
     size = high - low
     tall = size[:, 1].astype(np.float32)
-    usual = float(np.percentile(tall[tall >= 0.4 * tall.max()], 75))
-    area = size.prod(axis=1)
     # Row: the piece that may join. Column: the piece that it may join, which is larger.
     gap = np.maximum(low[:, None], low[None]) - np.minimum(high[:, None], high[None])
+    close = gap.max(axis=2) <= 0.3 * tall[None]
+    if np.count_nonzero(close) == len(boxes):  # each to itself alone, as on most pages
+        return [[i] for i in range(len(boxes))]
+    area = size.prod(axis=1)
+    later = np.arange(len(boxes))[:, None] > np.arange(len(boxes))
+    larger = close & ((area[:, None] < area[None]) | ((area[:, None] == area[None]) & later))
+    whole = np.sort(tall[tall >= 0.4 * tall.max()])
+    usual = float(whole[3 * (len(whole) - 1) // 4])
     union = np.maximum(high[:, None], high[None]) - np.minimum(low[:, None], low[None])
-    larger = (area[:, None] < area[None]) | ((area[:, None] == area[None]) & np.tri(len(boxes), k=-1, dtype=np.bool_))
     over = -gap[..., 0] >= 0.5 * np.minimum(size[:, None, 0], size[None, :, 0])
     fits = union[..., 1] <= np.maximum(1.5 * tall[None], 1.2 * usual)
     small = area[:, None] < 0.6 * area[None]
@@ -48,10 +53,7 @@ def merge(boxes: NDArray[np.int32], ink: Ink) -> list[list[int]]:
     right = (low[:, None, 0] >= low[None, :, 0]) & (size[:, None, 0] <= tall[None])
     hat = larger & flat & high_up & right & (gap[..., 0] <= 0.15 * tall[None])
     joins = plain | hat
-    near = larger & (gap[..., 0] <= 0.05 * tall[None]) & (gap[..., 1] <= 0.3 * tall[None])
-    near &= (union[..., 1] <= 1.5 * np.maximum(tall[None], usual)) & (
-        union[..., 0] <= 1.5 * np.maximum(tall[None], usual)
-    )
+    near = larger & (gap[..., 0] <= 0.05 * tall[None]) & (union.max(axis=2) <= 1.5 * np.maximum(tall[None], usual))
     for i, j in np.argwhere(near & ~joins):
         joins[i, j] = _bridged(boxes[i], boxes[j], ink)
     return _groups(joins, gap.max(axis=2))
