@@ -259,6 +259,12 @@ def test_a_picture_that_is_taken_away_later_is_one_line(root: Path) -> None:
         split.pixels(range(len(split)), SPEC)
 
 
+def test_a_wrong_path_with_endless_files_ends_with_a_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgecnn.data.folder.MAX_FILES", 10)
+    with pytest.raises(DataError, match="expected at most 10 files, got more; is it the right folder"):
+        load(root)
+
+
 def test_progress_counts_every_picture(root: Path) -> None:
     told: list[tuple[int, int, str]] = []
     load(root, progress=lambda *now: told.append(now))

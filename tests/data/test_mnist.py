@@ -201,6 +201,8 @@ def test_another_member_of_the_family_is_passed_over(
     monkeypatch.setattr(mnist, "_TEST_LABELS", frozenset((digest, small.family.parts[3].content)))
     small.write(tmp_path / "keras" / "datasets" / "small")
     assert "keras" in load_family(small.family, data_dir=folder).source
+    small.write(folder)
+    assert str(folder) in load_family(small.family, data_dir=folder).source
 
 
 def test_the_splits_are_a_partition_that_only_the_seed_moves(small: Small, tmp_path: Path) -> None:
