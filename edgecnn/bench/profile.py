@@ -82,14 +82,11 @@ def _litert(path: Path, threads: int) -> tuple[list[float], Timed]:
         raise MeasurementError(f"{path}: the profiling process failed: {error}") from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise MeasurementError(
-            f"{path}: {last}" if done.returncode == 1 else f"{path}: the profiling process died: {last}"
-        )
+        died = "" if done.returncode == 1 else f"the profiling process ended with {done.returncode}: "
+        raise MeasurementError(f"{path}: {died}{last}")
     answer = json.loads(done.stdout.splitlines()[-1])
-    operations = [
-        (f"{at}: {name}", name.split(" (")[0], times) for at, (name, times) in enumerate(answer["operations"])
-    ]
-    return answer["total_us"], operations
+    named = enumerate(answer["operations"])
+    return answer["total_us"], [(f"{at}: {name}", name.split(" (")[0], times) for at, (name, times) in named]
 
 
 def _onnx(path: Path, threads: int) -> tuple[list[float], Timed]:
@@ -107,10 +104,8 @@ def _onnx(path: Path, threads: int) -> tuple[list[float], Timed]:
         dtype = {"tensor(int8)": "int8", "tensor(uint8)": "uint8"}.get(source.type, "float32")
         feed = {source.name: random_pixels((1, *source.shape[1:]), dtype)}
         total: list[float] = []
-        start = time.perf_counter()
-        while len(total) < MAX_RUNS + WARM_UP and (
-            len(total) < 2 * WARM_UP or time.perf_counter() - start < MAX_SECONDS
-        ):
+        deadline = time.perf_counter() + MAX_SECONDS
+        while len(total) < 2 * WARM_UP or (len(total) < MAX_RUNS + WARM_UP and time.perf_counter() < deadline):
             before = time.perf_counter()
             session.run(None, feed)
             total.append((time.perf_counter() - before) * 1e6)

@@ -119,7 +119,6 @@ class Subject:
 def _no_collector() -> Iterator[None]:
     """Python's cyclic collector would strike one query in hundreds with a pause that is none of the net's."""
     was_on = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield
@@ -201,6 +200,7 @@ def measure(subjects: Sequence[Subject], plan: Plan, progress: Progress | None =
     tell = progress or (lambda share, name: None)
     turn = plan.seconds / plan.rounds
     least = -(-plan.queries // plan.rounds)
+    gc.collect()
     try:
         for number, subject in enumerate(subjects):
             tell(0.1 * number / len(subjects), f"warming up {subject.name}")

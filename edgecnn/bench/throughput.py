@@ -52,7 +52,7 @@ def _count(calls: Sequence[Callable[[], object]], seconds: float) -> tuple[int, 
         call, done = calls[number], 0
         gate.wait()
         try:
-            while not stop.is_set():
+            while done == 0 or not stop.is_set():
                 call()
                 done += 1
         except (EdgecnnError, RuntimeError, ValueError) as error:

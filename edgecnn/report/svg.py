@@ -220,7 +220,7 @@ def _linear(values: Sequence[float]) -> tuple[float, float, float]:
     span = max(high - low, 0.02)
     step = next(m * 10.0**e for e in range(-4, 3) for m in (1, 2, 5) if span / (m * 10.0**e) <= 5)
     first, last = math.floor(low / step), math.ceil(high / step)
-    return first * step, max(last, first + 1) * step, step
+    return round(first * step, 6), round(max(last, first + 1) * step, 6), step
 
 
 def _digits(step: float) -> int:

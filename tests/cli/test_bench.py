@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edgecnn.bench.history import History
+from edgecnn.bench.lock import only_one
+from edgecnn.bench.result import BenchResult, read_result
+from edgecnn.cli import app
+
+QUICK = ["--seconds", "0.05", "--no-start", "--runtime", "litert", "--precision", "int8"]
+ROW = "small int8 litert 1"
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("EDGECNN_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_tables_files_and_history(small_bundle: Path, tmp_path: Path) -> None:
+    files = ["--out", tmp_path / "r.json", "--csv", tmp_path / "r.csv"]
+    code, out, err = run("bench", small_bundle, *QUICK, *files, "--save", "--fail-on-regression", "1000000")
+    assert code == 0, err
+    assert "Latency of one inference" in out
+    assert "nothing to compare with" in err
+    stored = read_result(tmp_path / "r.json")
+    assert [row.target.name for row in stored.rows] == ["small int8 litert 1T"]
+    assert (tmp_path / "r.csv").read_text().count("\n") == 2
+    with History() as history:
+        assert history.result() == stored
+    code, out, err = run("bench", small_bundle, *QUICK, "--fail-on-regression", "1000000")
+    assert code == 0, err
+    assert "Against earlier runs on this machine" in out
+    code, out, _ = run("history", "--here", "small")
+    assert code == 0
+    assert out.count("litert") >= 1
+    code, out, _ = run("history", "--json")
+    assert json.loads(out)["bundle"] == "small"
+    code, out, _ = run("history", "--run", "1")
+    assert BenchResult.from_json(out) == stored
+    code, out, err = run("report", "--out", tmp_path / "page.html", "--title", "Mine")
+    assert code == 0, err
+    assert "<h1>Mine</h1>" in (tmp_path / "page.html").read_text()
+    assert (tmp_path / "page.md").read_text().startswith("# Mine\n")
+
+
+def test_json_is_one_line_and_nothing_else(small_bundle: Path) -> None:
+    code, out, _ = run("bench", small_bundle, *QUICK, "--json")
+    assert code == 0
+    assert out.count("\n") == 1
+    assert BenchResult.from_json(out).complete
+
+
+def test_a_regression_fails(small_bundle: Path, bench_result: Callable[..., BenchResult]) -> None:
+    import dataclasses
+
+    from edgecnn.bench.machine import read_machine
+
+    past = dataclasses.replace(bench_result({ROW: [0.01] * 100}), machine=read_machine())
+    with History(write=True) as history:
+        for _ in range(3):
+            history.add(past)
+    code, out, err = run("bench", small_bundle, *QUICK, "--fail-on-regression", "5")
+    assert code == 1
+    assert "slower" in out
+    assert "small int8 litert 1T is slower:" in err
+
+
+def test_strict_fails_on_a_doubt(small_bundle: Path) -> None:
+    few = ["--queries", "10", "--seconds", "0.0001"]
+    code, out, _ = run("bench", small_bundle, *QUICK[2:], *few, "--threads", "256", "--strict")
+    assert code == 1
+    assert "doubt: small int8 litert 256T: 256 threads on" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--queries", "0"], "queries: expected 1 to"),
+        (["--seconds", "0"], "seconds: expected more than 0"),
+        (["--threads", "10000"], "threads: expected 1 to 256, got 10000"),
+        (["--threads", "0"], "threads: expected 1 to 256, got 0"),
+        (["--threads", "two"], "--threads: expected numbers such as 1,2,4, got 'two'"),
+        (["--fail-on-regression", "-5"], "regression: expected a percentage"),
+        (["--out", "/nonexistent/r.json"], "--out: expected a file in a folder that is there"),
+        (["--csv", "/nonexistent/r.csv"], "--csv: expected a file in a folder that is there"),
+        (["--end-to-end", "/nonexistent.png"], "/nonexistent.png: cannot be read"),
+        (["--save", "--db", "/dev/null/history.db"], "the folder cannot be made"),
+    ],
+)
+def test_bad_input_is_one_line(small_bundle: Path, arguments: list[str], message: str) -> None:
+    code, out, err = run("bench", small_bundle, *QUICK, *arguments)
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_no_such_bundle_and_one_from_a_newer_version(small_bundle: Path, tmp_path: Path) -> None:
+    code, _, err = run("bench", "nosuch")
+    assert code == 1
+    assert "nosuch: no such bundle" in err
+    content = json.loads((small_bundle / "bundle.json").read_text())
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "bundle.json").write_text(json.dumps(content | {"schema": 99}))
+    code, _, err = run("bench", tmp_path / "newer")
+    assert code == 1
+    assert "newer edgecnn" in err
+
+
+def test_a_second_bench_is_refused_before_it_measures(small_bundle: Path, state: Path) -> None:
+    with only_one(state, wait=0, waiting=pytest.fail):
+        code, out, err = run("bench", small_bundle, *QUICK)
+    assert (code, out) == (1, "")
+    assert "another bench is running" in err
+
+
+def test_a_damaged_history_is_found_before_anything_is_measured(small_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "h.db").write_bytes(b"not a database, but something else entirely" * 100)
+    code, out, err = run("bench", small_bundle, *QUICK, "--save", "--db", tmp_path / "h.db")
+    assert (code, out) == (1, "")
+    assert "damaged or no history" in err
+
+
+def test_ctrl_c_keeps_what_was_measured_and_marks_it(small_bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    arguments = ["bench", small_bundle, *QUICK[2:], "--seconds", "600", "--out", out, "--save"]
+    program = (
+        "import os, signal, threading, sys\n"
+        "from edgecnn.bench import sampling\n"
+        "real, calls = sampling.sample, [0]\n"
+        "def sample(*a):\n"
+        "    calls[0] += 1\n"
+        "    if calls[0] > 20: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return real(a[0], min(a[1], 0.01), *a[2:])\n"
+        "sampling.sample = sample\n"
+        "sys.argv = ['edgecnn'] + sys.argv[1:]\n"
+        "from edgecnn.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 130, done.stderr
+    assert "interrupted; the result is partial" in done.stderr
+    found = read_result(out)
+    assert not found.complete
+    assert 1 <= len(found.rows[0].rounds) < 10
+    with History() as history:
+        assert not history.past()[0].complete
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.json"], "absent.json: cannot be read"),
+        ([], "no history yet"),
+        (["--out", "page.txt"], "--out: expected a name that ends in .html"),
+        (["--out", "/nonexistent/page.html"], "--out: expected a file in a folder that is there"),
+    ],
+)
+def test_report_of_nothing(arguments: list[str], message: str) -> None:
+    code, out, err = run("report", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
