@@ -44,7 +44,7 @@ def blobs(ink: Ink) -> Blobs:
     """Find what may be a digit in an ink map."""
     labels, stats = _pieces(ink)
     ruled = ink
-    ink = without_rules(ruled, stats[1:, 2:4])
+    ink = without_rules(ruled, labels, stats)
     if ink is not ruled:
         labels, stats = _pieces(ink)
     kept = np.nonzero(_plausible(ink, labels, stats))[0]

@@ -18,6 +18,8 @@ SHARE = 0.42
 """Share of the ink's typical level from which a pixel is ink."""
 STEP = 0.3
 """Share by which the ground changes over two coarse pixels where it makes a step: an edge of the paper."""
+GRAIN = 6
+"""Change over two coarse pixels that is no step however dark the ground is, of 255."""
 GLOOM = 0.22
 """Share of the brightest ground below which ground is too dark to be read: what lies around a paper."""
 LEAST = 24
@@ -67,7 +69,6 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
     coarse = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     paper = cv2.medianBlur(coarse, WINDOW)
     maps = []
-    blind = _blind(paper, (width, height))
     for light in (False, True):
         # Beside a step of the ground (a paper's edge) the coarse level leaks over it by one coarse pixel. The darker of
         # the neighbours for dark ink, the lighter for light ink, keeps that rim from looking like a stroke.
@@ -75,6 +76,7 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
         ground = cv2.resize(ground, (width, height), interpolation=cv2.INTER_LINEAR)
         lost = cv2.subtract(grey, ground) if light else cv2.subtract(ground, grey)
         reach = cv2.bitwise_not(ground) if light else ground
+        blind = _blind(paper, (width, height), dark_too=not light)
         ink = _threshold(cv2.divide(lost, cv2.add(reach, 16), scale=255), light, blind)
         if ink is not None:
             maps.append(ink)
@@ -82,18 +84,18 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
     return [ink for ink in maps if ink.amount >= 0.3 * maps[0].amount]
 
 
-def _blind(paper: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8] | None:
-    """Where the coarse ground makes a step or is dark beside the rest, at a picture's width and height."""
+def _blind(paper: NDArray[np.uint8], size: tuple[int, int], *, dark_too: bool) -> NDArray[np.uint8] | None:
+    """Where the coarse ground makes a step, or is dark beside the rest, at a picture's width and height."""
     import cv2
 
     box = np.ones((3, 3), np.uint8)
     high, low = cv2.dilate(paper, box), cv2.erode(paper, box)
-    steep = cv2.subtract(high, low) > STEP * high
-    dark = paper < GLOOM * float(paper.max())
-    blind = (steep | dark).view(np.uint8)
+    blind = cv2.subtract(high, low) > STEP * high + GRAIN
+    if dark_too:
+        blind |= paper < GLOOM * float(paper.max())
     if not blind.any():
         return None
-    full: NDArray[np.uint8] = cv2.resize(blind * np.uint8(255), size, interpolation=cv2.INTER_NEAREST)
+    full: NDArray[np.uint8] = cv2.resize(blind.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_NEAREST)
     return full
 
 

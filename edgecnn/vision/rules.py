@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,74 +15,93 @@ if TYPE_CHECKING:
 THICK = 7
 """Thickness from which a line is no ruling, in pixels."""
 RUN = 12
-"""Shortest run of a ruling along its axis, in pixels: it may slant by its thickness over this length."""
-GAP, GAP_DOWN = 40, 10
-"""Widest gap in a faint ruling, in pixels; less in an upright one, for a 1 may stand below another."""
+"""Shortest run of pixels of a ruling along its axis: it may slant by its thickness over this length."""
+STEEP = 0.1
+"""Greatest slope of a ruling."""
 ACROSS, DOWN = 0.4, 0.6
-"""Share of the picture's width (height) from which a level (an upright) line is a ruling: a 1 may be tall."""
+"""Share of the picture's width (height) that a level (an upright) ruling spans: a 1 may be tall."""
+VOTES = 0.2
+"""Share of the picture's width (height) that pixels of a ruling make up when pushed together: it may be faint."""
+COVER, ALONE = 0.7, 0.5
+"""A line is a ruling if it covers this share of its span, or if this share of its pixels hangs on no digit: the bars
+of a row of 7s do neither."""
+MOST = 60
+"""Most lines that are looked at."""
 
 
-def without_rules(ink: Ink, pieces: NDArray[np.int32]) -> Ink:
+def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> Ink:
     """Take rulings out of an ink map.
 
     Args:
         ink: The ink of a picture.
-        pieces: int32 [n, 2]; width and height of each of its pieces, which tell at no cost whether to look at all.
+        labels: [h, w]; which piece of ink each pixel belongs to, 0 is none.
+        stats: int32 [n, 5]; x, y, width, height, area of each piece, which tell at no cost whether to look at all.
 
     Returns:
         The same object if there are none, else a copy without them.
     """
     height, width = ink.mask.shape
-    for upright, share in ((False, ACROSS * width), (True, DOWN * height)):
-        along, across = (pieces[:, 1], pieces[:, 0]) if upright else (pieces[:, 0], pieces[:, 1])
-        dashes = (along >= 3 * across) & (along >= RUN) & (across <= 2 * THICK)
-        if along.max(initial=0) >= share or along[dashes].sum() >= share / 2:
-            rules = _rules(ink.mask, upright)
-            if rules is not None:
-                ink = _erase(ink, rules, upright)
+    for upright, least in ((False, ACROSS * width), (True, DOWN * height)):
+        along, across = stats[1:, 3 if upright else 2], stats[1:, 2 if upright else 3]
+        dashes = (along >= 3 * across) & (across <= 2 * THICK)
+        if along.max(initial=0) < least and along[dashes].sum() < least / 2:
+            continue
+        loose = np.concatenate([[False], dashes])
+        mask = np.ascontiguousarray(ink.mask.T) if upright else ink.mask
+        rules = _rules(mask, labels.T if upright else labels, loose, least)
+        if rules is not None:
+            kept, gone = _parted(mask, rules)
+            kept, gone = (kept.T, gone.T) if upright else (kept, gone)
+            ink = replace(ink, map=np.where(gone, 0, ink.map).astype(np.uint8), mask=np.ascontiguousarray(kept))
     return ink
 
 
-def _kernel(along: int, across: int, upright: bool) -> NDArray[np.uint8]:
-    return np.ones((along, across) if upright else (across, along), np.uint8)
-
-
-def _rules(mask: NDArray[np.uint8], upright: bool) -> NDArray[np.uint8] | None:
-    """Which pixels of a mask belong to rulings along one axis: uint8 of its shape, 255 or 0; None if there are none."""
+def _rules(
+    mask: NDArray[np.uint8], labels: NDArray[Any], loose: NDArray[np.bool_], least: float
+) -> NDArray[np.uint8] | None:
+    """Which pixels of a mask belong to level rulings: uint8 of its shape, 255 or 0; None if there are none."""
     import cv2
 
-    extent = mask.shape[0] if upright else mask.shape[1]
-    least = (DOWN if upright else ACROSS) * extent
-    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _kernel(1, THICK, upright))
-    runs = cv2.morphologyEx(cv2.subtract(mask, thick), cv2.MORPH_OPEN, _kernel(RUN, 1, upright))
-    if cv2.countNonZero(runs) < least / 2:
+    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((THICK, 1), np.uint8))
+    runs = cv2.morphologyEx(cv2.subtract(mask, thick), cv2.MORPH_OPEN, np.ones((1, RUN), np.uint8))
+    votes = round(VOTES * mask.shape[1])
+    if cv2.countNonZero(runs) < votes:
         return None
-    # Runs of one line lie end to end, a pixel higher or lower each: grown along the line they touch.
-    gap = GAP_DOWN if upright else GAP
-    grown = cv2.dilate(runs, _kernel(gap + 1, 5, upright))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(grown, connectivity=8, ltype=cv2.CV_16U)
-    along, across = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
-    if upright:
-        along, across = across, along
-    is_rule = (along - gap >= least) & (across <= 6 + THICK + 0.12 * along)
-    is_rule[0] = False
-    if not is_rule.any():
+    low, high = np.pi / 2 - STEEP, np.pi / 2 + STEEP
+    lines = cv2.HoughLines(runs, 1, np.pi / 720, votes, min_theta=low, max_theta=high)
+    if lines is None:
         return None
-    rules: NDArray[np.uint8] = cv2.bitwise_and(runs, (is_rule * np.uint8(255))[labels])
-    return rules
+    rules = np.zeros_like(mask)
+    for rho, theta in lines[:MOST].reshape(-1, 2).tolist():
+        # y at the left and at the right end; both are inside of OpenCV's range, for the line is nearly level
+        ends = [round((rho - x * np.cos(theta)) / np.sin(theta)) for x in (0, mask.shape[1] - 1)]
+        band = np.zeros_like(mask)
+        cv2.line(band, (0, ends[0]), (mask.shape[1] - 1, ends[1]), 255, 3)
+        on = cv2.bitwise_and(runs, band)
+        if _is_ruling(on, labels, loose, least):
+            rules |= on
+            runs = cv2.subtract(runs, on)
+    return rules if rules.any() else None
 
 
-def _erase(ink: Ink, rules: NDArray[np.uint8], upright: bool) -> Ink:
-    """Remove rulings with their rim, but for the places where ink goes on at both sides of them."""
+def _is_ruling(on: NDArray[np.uint8], labels: NDArray[Any], loose: NDArray[np.bool_], least: float) -> bool:
+    """Whether the pixels along a line are one: long enough, and without gaps or loose from all digits."""
+    columns = np.nonzero(on.max(axis=0))[0]
+    if not len(columns):
+        return False
+    span = int(columns[-1] - columns[0]) + 1
+    return bool(span >= least and (len(columns) >= COVER * span or loose[labels[on > 0]].mean() >= ALONE))
+
+
+def _parted(mask: NDArray[np.uint8], rules: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The mask without level rulings but for where ink goes on at both sides, and what is gone with its rim."""
     import cv2
 
-    wide = cv2.bitwise_and(cv2.dilate(rules, _kernel(1, 3, upright)), ink.mask)
-    rest = cv2.subtract(ink.mask, wide)
-    reach = THICK + 2
-    far = (reach - 1, 0) if upright else (0, reach - 1)
-    before = cv2.dilate(rest, _kernel(1, reach, upright), anchor=far)
-    after = cv2.dilate(rest, _kernel(1, reach, upright), anchor=(0, 0))
-    crossing = cv2.bitwise_and(cv2.bitwise_and(before, after), wide)
-    gone = cv2.subtract(cv2.dilate(rules, _kernel(1, 5, upright)), cv2.bitwise_or(crossing, rest))
-    kept = cv2.bitwise_not(gone)
-    return replace(ink, map=cv2.bitwise_and(ink.map, kept), mask=cv2.bitwise_or(rest, crossing))
+    wide = cv2.bitwise_and(cv2.dilate(rules, np.ones((3, 1), np.uint8)), mask)
+    rest = cv2.subtract(mask, wide)
+    reach = np.ones((THICK + 2, 1), np.uint8)
+    before = cv2.dilate(rest, reach, anchor=(0, THICK + 1))
+    after = cv2.dilate(rest, reach, anchor=(0, 0))
+    kept = cv2.bitwise_or(rest, cv2.bitwise_and(cv2.bitwise_and(before, after), wide))
+    gone = cv2.subtract(cv2.dilate(rules, np.ones((5, 1), np.uint8)), kept) > 0
+    return kept, gone

@@ -132,6 +132,13 @@ def test_squared_paper_is_as_plain_paper(page):
     assert same(boxes(np.minimum(squared, plain)), boxes(plain), 0.7)
 
 
+@pytest.mark.parametrize("digit", ["7", "5", "2"])
+def test_the_bars_of_a_row_of_digits_are_no_ruling(page, digit):
+    plain = boxes(page(digit * 11, tall=50, gap=0.35, pen=4))
+    assert len(plain) == 11
+    assert all(51 < h < 64 for _, _, _, h in plain)
+
+
 def test_ones_below_each_other_are_no_ruling(page):
     assert len(boxes(page("1|1|1|1", tall=80, pitch=1.3, pen=5))) == 4
 
