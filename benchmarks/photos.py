@@ -44,6 +44,8 @@ def main() -> int:
     parser.add_argument("--precision", type=Precision, default=Precision.INT8)
     parser.add_argument("--photos", type=Path, default=DEFAULT)
     options = parser.parse_args()
+    if not (options.photos / "labels.csv").is_file():
+        parser.error(f"--photos: expected a folder with labels.csv, got {options.photos}")
     bundle, reader = open_ours(options.model, options.precision)
     with reader:
         ours = measure(reader.read, options.photos)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from readers import Matches, Read, edit_distance, open_ours, overlaps, store, table, tutorial, verdict
 
 from edgecnn.bundle import Bundle
-from edgecnn.data import glyphs, load, strokes
+from edgecnn.data import load
+from edgecnn.data.live import unseen_letters
 from edgecnn.data.scenes import Scene, Style, render
 from edgecnn.preprocess import to_tensor
 from edgecnn.reader import text
@@ -33,16 +34,9 @@ WAYS = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.I
 SIZES = (3, 4, 5, 6, 8, 10)
 
 
-def letters() -> list[NDArray[np.uint8]]:
-    """Letters that were never learnt from: other fonts, other strokes of the pen."""
-    rng = np.random.default_rng(99)
-    pen = [strokes.draw(form, rng, pen=rng.uniform(4, 12)) for _ in range(6) for form in strokes.LETTERS.values()]
-    return pen + [glyphs.glyph(font, character) for font in glyphs.UNSEEN for character in glyphs.LETTERS]
-
-
 def digits_in_scenes(readers: dict[str, Read], count: int, seed: int) -> dict[str, dict[str, float]]:
     """Find and read digits beside letters; every reader sees the same scenes."""
-    test, beside = load("mnist").test, letters()
+    test, beside = load("mnist").test, unseen_letters()
     matches = {name: Matches() for name in readers}
     wrong = dict.fromkeys(readers, 0)
     exact = dict.fromkeys(readers, 0)
@@ -141,7 +135,7 @@ def main() -> int:
         readers = {"edgecnn": reader.read, "tutorial": tutorial(bundle)}
         scenes = digits_in_scenes(readers, options.scenes, options.seed)
         empty = false_readings(reader.read, options.empty, options.seed, [], Style())
-        only = false_readings(reader.read, options.empty, options.seed, letters(), replace(Style(), letters=8))
+        only = false_readings(reader.read, options.empty, options.seed, unseen_letters(), replace(Style(), letters=8))
     back = come_back(bundle, options.precision, options.pasted)
     print(f"{bundle.name} {options.precision}, {options.scenes} scenes, seed {options.seed}\n")
     columns = ["digits", "found", "false", "f1", "right", "exact_scenes"]

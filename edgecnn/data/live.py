@@ -85,7 +85,9 @@ def load_live(*, data_dir: Path | None = None, seed: int = 0, progress: Progress
     for number, (part, amounts) in enumerate(zip(parts, (TRAIN, HELD, HELD), strict=True)):
         if not isinstance(part, ArraySplit):
             raise TypeError("MNIST is held in memory")
-        splits.append(_split(part, amounts, seed=[seed, number], fonts=glyphs.UNSEEN if number == 2 else glyphs.FONTS))
+        splits.append(
+            make_split(part, amounts, seed=[seed, number], fonts=glyphs.UNSEEN if number == 2 else glyphs.FONTS)
+        )
     content = hashlib.sha256(b"".join(s.images.tobytes() + s.labels.tobytes() for s in splits))
     return replace(
         base,
@@ -99,7 +101,14 @@ def load_live(*, data_dir: Path | None = None, seed: int = 0, progress: Progress
     )
 
 
-def _split(part: ArraySplit, amounts: Amounts, *, seed: list[int], fonts: Sequence[str]) -> ArraySplit:
+def unseen_letters() -> list[NDArray[np.uint8]]:
+    """Letters to measure with, never learnt from: other fonts, other strokes of the pen; uint8 [h, w] each."""
+    rng = np.random.default_rng(99)
+    pen = [strokes.draw(form, rng, pen=rng.uniform(4, 12)) for _ in range(6) for form in strokes.LETTERS.values()]
+    return pen + [glyphs.glyph(font, character) for font in glyphs.UNSEEN for character in glyphs.LETTERS]
+
+
+def make_split(part: ArraySplit, amounts: Amounts, *, seed: list[int], fonts: Sequence[str]) -> ArraySplit:
     draws: list[tuple[int, Draw]] = [
         (amounts.seen, lambda rng: _pick(rng, part)),
         (amounts.written, _written_digit),
