@@ -3,8 +3,8 @@
     python benchmarks/reject.py [--model digits-live] [--precision int8]
 
 Measured on the test part of the digits-live data set, which chose nothing: MNIST's test digits as they are, and letters
-in fonts that were never learnt from, pen letters, clutter, digits grown together and candidates from scenes; and again on
-digits as they are found in rendered scenes. Prints a table, stores results/reject.json and results/reject.png.
+in fonts that were never learnt from, pen letters, clutter, digits grown together and candidates from scenes; and again
+on digits as they are found in rendered scenes. Prints a table, stores results/reject.json and results/reject.png.
 """
 
 from __future__ import annotations

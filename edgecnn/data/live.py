@@ -85,9 +85,8 @@ def load_live(*, data_dir: Path | None = None, seed: int = 0, progress: Progress
     for number, (part, amounts) in enumerate(zip(parts, (TRAIN, HELD, HELD), strict=True)):
         if not isinstance(part, ArraySplit):
             raise TypeError("MNIST is held in memory")
-        splits.append(
-            make_split(part, amounts, seed=[seed, number], fonts=glyphs.UNSEEN if number == 2 else glyphs.FONTS)
-        )
+        fonts = glyphs.UNSEEN if number == 2 else glyphs.FONTS
+        splits.append(make_split(part, amounts, seed=[seed, number], fonts=fonts))
     content = hashlib.sha256(b"".join(s.images.tobytes() + s.labels.tobytes() for s in splits))
     return replace(
         base,
@@ -109,6 +108,17 @@ def unseen_letters() -> list[NDArray[np.uint8]]:
 
 
 def make_split(part: ArraySplit, amounts: Amounts, *, seed: list[int], fonts: Sequence[str]) -> ArraySplit:
+    """Make one part of the data set.
+
+    Args:
+        part: MNIST's images of that part; they come first, as they are.
+        amounts: How many pictures of each kind follow.
+        seed: Of all that is drawn.
+        fonts: What is printed with.
+
+    Returns:
+        Pictures in MNIST's form; labels 0..9 and `NOT_A_DIGIT`.
+    """
     draws: list[tuple[int, Draw]] = [
         (amounts.seen, lambda rng: _pick(rng, part)),
         (amounts.written, _written_digit),
