@@ -119,7 +119,7 @@ class Window:
         scale = max(0.45, height / 900)
         step = round(34 * scale)
         top = height - step * len(lines) - 6
-        picture[max(top - 6, 0) :] //= 3
+        picture[max(top - 6, 0) :] = 24
         for number, line in enumerate(lines):
             at = (10, top + step * number + round(22 * scale))
             cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
