@@ -1,0 +1,78 @@
+"""`edgecnn export`: the answer, the exit code, and one line for each mistake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from edgecnn.bundle import read_bundle
+from edgecnn.cli import app
+
+LENIENT = ("--max-drop", "1", "--min-agreement", "98")
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["export", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def exported(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    out = tmp_path_factory.mktemp("export") / "out"
+    return run(small_run, "--int8", "--data", "optdigits", "--out", out, *LENIENT), out
+
+
+def test_the_answer(exported):
+    result, out = exported
+    assert result.exit_code == 0, result.output
+    for row in ("Keras float32", "TFLite float32", "TFLite int8", "ONNX float32", "ONNX int8"):
+        assert row in result.stdout
+    assert "bit for bit, on 401 of 401 pictures" in result.stdout
+    assert "PASSED" in result.stdout
+    for artifact in read_bundle(out).artifacts:
+        assert f"{artifact.bytes:,}" in result.stdout
+    assert f"bundle: {out}" in result.stdout
+
+
+def test_what_it_says_beside_the_answer_is_on_stderr(exported):
+    result, _ = exported
+    assert "only 199 are held out" in result.stderr
+    assert "held out" not in result.stdout
+    assert "tensorflow" not in result.stderr.lower()
+
+
+def test_json_and_a_failed_verdict(small_run, tmp_path):
+    out = tmp_path / "out"
+    inverted = ("--pixels", "255..0", *LENIENT)
+    result = run(small_run, "--int8", "--data", "optdigits", "--out", out, *inverted, "--json")
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert (answer["passed"], answer["bundle"], answer["parity"]["passed"]) == (False, None, False)
+    assert set(answer["bytes"]) == {"tflite float32", "tflite int8", "onnx float32", "onnx int8"}
+    assert "likely the range of the pixels" in answer["parity"]["notes"][-1]
+    assert not out.exists()
+
+
+def test_a_known_error_is_one_line(tmp_path):
+    result = run(tmp_path / "nothing.keras", "--int8")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("edgecnn: open: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--pixels", "0-1"), 1, "expected BLACK..WHITE"),
+        (("--qat", "2"), 1, "add --int8"),
+        (("--target", "coreml"), 2, "Invalid value for '--target'"),
+        (("--calibration", "0"), 2, "Invalid value for '--calibration'"),
+        (("--unknown",), 2, "No such option"),
+    ],
+)
+def test_wrong_options(arguments, code, message):
+    result = run("net.keras", *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
