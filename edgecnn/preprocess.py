@@ -165,10 +165,12 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     left, right, anchor_x = _ends(broad)
     longer = np.maximum((bottom - top) / zoom[0], (right - left) / zoom[1])
     step = np.maximum(longer, FINE / zoom.min(axis=0)) / box * zoom
+    flat = fine.reshape(-1, side)
     steps = np.arange(side, dtype=np.float32)
-    mass = np.maximum(fine.sum(axis=(1, 2), dtype=np.float32), 1)
-    mass_y = (fine.sum(axis=2, dtype=np.float32) @ steps) / mass
-    mass_x = (fine.sum(axis=1, dtype=np.float32) @ steps) / mass
+    rows_sum = cv2.reduce(flat, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).reshape(-1, side)
+    mass = np.maximum(rows_sum.sum(axis=1), 1)
+    mass_y = (rows_sum @ steps) / mass
+    mass_x = (np.ones(side, np.float32) @ fine.astype(np.float32) @ steps) / mass
     # The grid starts at the ink's edge and moves by whole pixels, as MNIST's did: its own images meet their own grid.
     y = _grid(height, top, mass_y, step[0], bottom - top, anchor_y)
     x = _grid(width, left, mass_x, step[1], right - left, anchor_x)
@@ -176,7 +178,6 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     rows = np.repeat((np.clip(y, 0, side - 1) + first).reshape(-1, 1), width, axis=1)
     cols = np.repeat(x, height, axis=0)
     # Coming to the fine grid and from it to MNIST's each softens the edges a little; this takes it back.
-    flat = fine.reshape(-1, side)
     crisp = cv2.addWeighted(flat, 1 + CRISP, cv2.blur(flat, (3, 3)), -CRISP, 0)
     digits: NDArray[np.uint8] = cv2.remap(crisp, cols, rows, cv2.INTER_CUBIC)
     return digits.reshape(-1, height, width)
@@ -201,8 +202,10 @@ def _widen(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
         cv2.Sobel(flat, cv2.CV_32F, 1, 0, ksize=1, scale=0.5),
         cv2.Sobel(flat, cv2.CV_32F, 0, 1, ksize=1, scale=0.5),
     )
-    outline = cv2.magnitude(across, down).reshape(fine.shape).sum(axis=(1, 2))
-    stroke = 2 * fine.sum(axis=(1, 2), dtype=np.float32) / np.maximum(outline, 1) / FINE
+    slopes = cv2.magnitude(across, down).reshape(len(fine), -1)
+    outline = cv2.reduce(slopes, 1, cv2.REDUCE_SUM)[:, 0]
+    area = cv2.reduce(fine.reshape(len(fine), -1), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
+    stroke = 2 * area / np.maximum(outline, 1) / FINE
     for i in np.nonzero((stroke < THIN) & (outline > 0))[0]:
         size = 1 + 2 * max(1, round((STROKE - stroke[i]) * FINE / 2))
         fine[i] = cv2.dilate(fine[i], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
