@@ -101,6 +101,12 @@ def test_without_int8_there_are_floats_only(options):
     assert [(a.format, a.precision) for a in bundle.artifacts] == [(Format.ONNX, Precision.FLOAT32)]
 
 
+def test_options_go_before_what_the_model_says(options):
+    bundle = export(replace(options, int8=False, fit=Fit.CROP, pixels=(0.0, 1.02))).bundle
+    assert bundle is not None
+    assert (bundle.image.fit, bundle.image.scale, bundle.image.offset) == (Fit.CROP, 1.02 / 255, 0.0)
+
+
 def test_softmax_inside(options):
     bundle = export(replace(options, model=_with_softmax(options), softmax=True)).bundle
     assert bundle is not None

@@ -18,13 +18,15 @@ def export(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Name of a shipped bundle, a run folder, a .keras (Keras 2 or 3), .h5 or .tflite file, or a SavedModel. "
-            "[default: the best shipped digit model]"
+            help="Name of a shipped bundle, a run folder, a .keras (Keras 2 or 3), .h5 or .tflite file, or a "
+            "SavedModel. [default: the best shipped digit model]"
         ),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Make int8 artefacts beside the float32 ones.")] = False,
     target: Annotated[Target, typer.Option(help="Formats that the bundle gets.")] = Target.BOTH,
-    softmax: Annotated[bool, typer.Option("--softmax", help="Keep the softmax inside; else they end in logits.")] = False,
+    softmax: Annotated[
+        bool, typer.Option("--softmax", help="Keep the softmax inside; else they end in logits.")
+    ] = False,
     calibration: Annotated[int, typer.Option(min=1, help="Held-out pictures that set the scales of int8.")] = 500,
     qat: Annotated[int, typer.Option(min=0, metavar="EPOCHS", help="Fine-tune for int8 first, with TFMOT.")] = 0,
     data: Annotated[
@@ -43,7 +45,8 @@ def export(
     fit: Annotated[Fit | None, typer.Option(help="How a picture is brought to the model's size.")] = None,
     max_drop: Annotated[float, typer.Option(min=0, max=100, help="Largest loss of top-1, in percentage points.")] = 0.5,
     min_agreement: Annotated[
-        float, typer.Option(min=0, max=100, help="Least share of pictures that get the float model's class, in percent.")
+        float,
+        typer.Option(min=0, max=100, help="Least share of pictures that get the float model's class, in percent."),
     ] = 99.5,
     keep_failed: Annotated[bool, typer.Option("--keep-failed", help="Write the bundle also when it fails.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the bundle. [default: exports/NAME]")] = None,

@@ -31,7 +31,7 @@ class Function:
         shape: (height, width, channels).
         classes: How many outputs it has.
         batch: Pictures that it takes at once; None when that is free.
-        scales_itself: Whether its first layer is one of Keras' that bring pixels of 0..255 to another range.
+        scales_itself: Whether its first layer is Keras' Rescaling, which brings pixels of 0..255 to another range.
     """
 
     whole: Any
@@ -111,7 +111,7 @@ def trace(model: Any, path: Path) -> Function:
         traced = tf.function(lambda picture: model(picture, training=False), autograph=False)
         function = traced.get_concrete_function(spec)
     layers = [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
-    scaling = bool(layers) and type(layers[0]).__name__ in ("Rescaling", "Normalization")
+    scaling = bool(layers) and type(layers[0]).__name__ == "Rescaling"
     return _frozen(function, path, scaling)
 
 

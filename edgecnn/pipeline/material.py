@@ -60,7 +60,7 @@ def load_material(model: models.Model, options: ExportOptions, notes: list[str])
     chosen = calibration.choose(validation.labels, options.calibration)
     if options.int8:
         notes += calibration.doubts(validation.labels[chosen], model.classes, options.calibration)
-    image = model.identity.image or ImageSpec(*model.shape, fit=_fit(model, dataset, options))
+    image = _image(model, dataset, options)
     test = relabelled(dataset.test, dataset.labels, labels)
     return Material(dataset, test, validation, validation.pixels(chosen, image), validation.labels[chosen])
 
@@ -80,16 +80,17 @@ def _dataset(model: models.Model, options: ExportOptions, notes: list[str]) -> D
     return load(DIGITS[1])
 
 
-def _fit(model: models.Model, dataset: Dataset, options: ExportOptions) -> Fit:
-    if options.fit is not None:
-        return options.fit
-    return Fit.DIGIT if dataset.name in DIGITS and model.shape[2] == 1 else Fit.CROP
+def _image(model: models.Model, dataset: Dataset, options: ExportOptions) -> ImageSpec:
+    """What the model or else the data say of the picture; `--fit` goes before both."""
+    usual = Fit.DIGIT if dataset.name in DIGITS and model.shape[2] == 1 else Fit.CROP
+    image = model.identity.image or ImageSpec(*model.shape, fit=usual)
+    return image if options.fit is None else replace(image, fit=options.fit)
 
 
 def identified(model: models.Model, material: Material, options: ExportOptions, notes: list[str]) -> models.Model:
     """The model with all of its identity: what it does not say comes from the options, the data, or a trial."""
     known = model.identity
-    image = known.image or ImageSpec(*model.shape, fit=_fit(model, material.dataset, options))
+    image = _image(model, material.dataset, options)
     ends = options.pixels
     if ends is None and known.image is None:
         if model.function is not None and model.function.scales_itself:

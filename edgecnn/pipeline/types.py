@@ -32,8 +32,8 @@ class ExportOptions:
         qat: Epochs of quantization-aware training; 0 for none.
         data: Data set to calibrate and to judge with; None for the one that the model was trained on, or MNIST.
         data_dir: Where data sets are looked for first.
-        pixels: Values of a black and of a white pixel, for a model that does not say; None to find out.
-        fit: How a picture is brought to the model's size, for a model that does not say; None for what suits the data.
+        pixels: Values of a black and of a white pixel; None for what the model says, or else to find out.
+        fit: How a picture is brought to the model's size; None for what the model says, or else what suits the data.
         budget: What an artefact may lose.
         keep_failed: Write the bundle also when the verdict is against it.
         out: Folder of the bundle; None for exports/NAME.
