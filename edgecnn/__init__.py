@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgecnn.bundle import Bundle, find_bundle, read_bundle
     from edgecnn.errors import EdgecnnError
     from edgecnn.parity import Budget, ParityReport, compare, compare_bundle
+    from edgecnn.pipeline import ExportOptions, ExportResult, export
     from edgecnn.reader import Reader
     from edgecnn.runtime.session import open_session
     from edgecnn.spec import Frame, ImageSpec, Precision, Reading, Runtime
@@ -23,6 +24,8 @@ __all__ = [
     "Budget",
     "Bundle",
     "EdgecnnError",
+    "ExportOptions",
+    "ExportResult",
     "Frame",
     "ImageSpec",
     "ParityReport",
@@ -32,6 +35,7 @@ __all__ = [
     "Runtime",
     "compare",
     "compare_bundle",
+    "export",
     "find_bundle",
     "open_session",
     "read_bundle",
@@ -41,6 +45,7 @@ _HOMES = {
     "bundle": ("Bundle", "find_bundle", "read_bundle"),
     "errors": ("EdgecnnError",),
     "parity": ("Budget", "ParityReport", "compare", "compare_bundle"),
+    "pipeline": ("ExportOptions", "ExportResult", "export"),
     "reader": ("Reader",),
     "runtime.session": ("open_session",),
     "spec": ("Frame", "ImageSpec", "Precision", "Reading", "Runtime"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 import warnings
@@ -56,6 +57,17 @@ def _load(name: str) -> Any:
         if error.name is None or error.name.split(".")[0] != name:
             raise
         raise MissingExtraError(name, "train") from error
+
+
+def check_installed() -> None:
+    """Check that the extra `train` is installed; imports nothing of it.
+
+    Raises:
+        MissingExtraError: A package of it is not installed.
+    """
+    for name in ("tensorflow", "tf_keras", "tensorflow_model_optimization", "tf2onnx", "onnx"):
+        if importlib.util.find_spec(name) is None:
+            raise MissingExtraError(name, "train")
 
 
 def tensorflow() -> Any:

@@ -17,6 +17,8 @@ import edgecnn
 
 ROOT = Path(edgecnn.__file__).parent.parent
 CONSTRAINTS = ROOT / "tools" / "constraints.txt"
+BUNDLE = ROOT / "models" / "digits"
+PICTURE = ROOT / "models" / "samples" / "number.jpg"
 UNREACHABLE = re.compile(
     r"ConnectionError|name resolution|Max retries|No matching distribution|ConnectTimeout|ProxyError"
 )
@@ -58,6 +60,12 @@ def run(python: Path, *arguments: str | Path, cwd: Path) -> subprocess.Completed
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "EDGECNN"))}
     command = [python.parent / "edgecnn", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, env=environment)
+
+
+def assert_asks_for(ran: subprocess.CompletedProcess[str], extra: str) -> None:
+    """One line on stderr that holds the pip command, and exit code 1."""
+    assert (ran.returncode, ran.stdout) == (1, ""), ran.stderr
+    assert re.fullmatch(rf"edgecnn: [^\n]*\bpip install 'edgecnn\[{extra}\]'[^\n]*\n", ran.stderr), ran.stderr
 
 
 @pytest.fixture(scope="module")
@@ -106,17 +114,30 @@ def test_the_base_install_shows_its_help(base, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
+        (["data", "optdigits"], "train"),
         (["train", "tiny", "--data", "optdigits"], "train"),
-        (["export", "--int8"], "train"),
-        (["run", ROOT / "models" / "digits", ROOT / "models" / "samples" / "number.jpg"], "pi"),
-        (["bench", ROOT / "models" / "digits"], "pi"),
-        (["parity", ROOT / "models" / "digits"], "pi"),
+        (["export", BUNDLE, "--int8"], "train"),
+        (["run", BUNDLE, PICTURE], "pi"),
+        (["bench", BUNDLE], "pi"),
     ],
 )
-def test_a_missing_extra_is_one_line_with_the_command_that_brings_it(base, tmp_path, arguments, extra):
-    ran = run(base, *arguments, cwd=tmp_path)
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert re.fullmatch(rf"edgecnn: [^\n]*\bpip install 'edgecnn\[{extra}\]'[^\n]*\n", ran.stderr), ran.stderr
+def test_without_an_extra_a_command_names_what_brings_it(base, tmp_path, arguments, extra):
+    assert_asks_for(run(base, *arguments, cwd=tmp_path), extra)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["export", BUNDLE, "--int8"], "train"),
+        (["run", BUNDLE, PICTURE, "--serve", "8080"], "serve"),
+        (["run", BUNDLE, PICTURE, "--mqtt", "mqtt://localhost/digits"], "mqtt"),
+        (["bench", BUNDLE, "--on", "pi@localhost"], "remote"),
+        (["deploy", "pi@localhost", "--status"], "remote"),
+    ],
+)
+def test_on_a_board_a_command_names_the_extra_that_it_needs(board, tmp_path, arguments, extra):
+    assert_asks_for(run(board, *arguments, cwd=tmp_path), extra)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -136,12 +157,19 @@ def test_a_board_has_nothing_of_the_workstation(board):
 
 @pytest.mark.parametrize("runtime", ["litert", "onnx"])
 def test_a_board_reads_a_picture(board, tmp_path, runtime):
-    picture = ROOT / "models" / "samples" / "number.jpg"
-    ran = run(board, "run", ROOT / "models" / "digits", picture, "--runtime", runtime, "--json", cwd=tmp_path)
+    ran = run(board, "run", BUNDLE, PICTURE, "--runtime", runtime, "--json", cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (0, "")
     answer = json.loads(ran.stdout)
     assert answer["text"] == "31415|9265"
     assert len(answer["readings"]) == 9
+
+
+def test_a_board_proves_a_bundle(board, tmp_path, data_dir):
+    ran = run(board, "parity", BUNDLE, "--data-dir", data_dir, "--limit", "200", "--json", cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    report = json.loads(ran.stdout)
+    assert report["passed"]
+    assert report["int8_equal"]["equal"] == report["int8_equal"]["total"] == 200
 
 
 def test_opencv_and_its_headless_build_never_stay_together(tmp_path):

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from edgecnn import models
+from edgecnn import _tf, models
 from edgecnn.bundle import write_bundle
 from edgecnn.errors import EdgecnnError, StageError
 from edgecnn.pipeline import stages
@@ -44,8 +44,10 @@ def export(options: ExportOptions, progress: Progress | None = None) -> ExportRe
         The report, and the bundle when the verdict is for it (or `keep_failed` is set).
 
     Raises:
+        MissingExtraError: The extra `train` is not installed.
         StageError: A stage failed. Nothing was written, and what was there before is untouched.
     """
+    _tf.check_installed()
     run = _Stages(progress)
     notes: list[str] = []
     with run("open"):
