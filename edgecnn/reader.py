@@ -171,8 +171,8 @@ class Reader:
 
     def _name(self, probabilities: NDArray[np.float32], box: Box, line: int) -> Reading:
         labels, values = self.bundle.labels, probabilities.tolist()
-        order = sorted((i for i in range(len(values)) if i != self._reject), key=lambda i: -values[i])[: self._top]
-        best = tuple((labels[i], values[i]) for i in order)
+        order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
+        best = tuple((labels[i], values[i]) for i in order if i != self._reject)[: self._top]
         return Reading(best[0][0], best[0][1], box, best, None, line)
 
 

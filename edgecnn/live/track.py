@@ -123,11 +123,12 @@ class Tracker:
         distance[taller > lower * GROWTH] = np.inf
         last = np.array([track.reading.label for track in self._tracks])
         cost = distance + STRANGE * (last[:, None] != np.array([reading.label for reading in readings])[None])
+        rows, columns = np.nonzero(distance <= REACH)
+        nearest = np.argsort(cost[rows, columns], kind="stable")
         pairs: dict[int, _Track] = {}
         taken = set()
-        for flat in np.argsort(cost, axis=None, kind="stable").tolist():
-            i, j = divmod(flat, len(readings))
-            if distance[i, j] <= REACH and i not in taken and j not in pairs:
+        for i, j in zip(rows[nearest].tolist(), columns[nearest].tolist(), strict=True):
+            if i not in taken and j not in pairs:
                 pairs[j] = self._tracks[i]
                 taken.add(i)
         return pairs
