@@ -44,9 +44,9 @@ def trained(few: Dataset):
     """`digits`, trained for some seconds: about 95 % right."""
     model = nets.build("digits")
     seed_weights(model, 0)
-    # 320 steps: the means of batch normalization need some hundreds.
-    recipe = Recipe(epochs=8, batch=25, rate=1e-2, schedule=Schedule.ONE_CYCLE)
-    loop = Loop(model, recipe, steps=320, seed=0)
+    # 630 steps: the means of batch normalization need some hundreds.
+    recipe = Recipe(epochs=10, batch=16, rate=5e-3, schedule=Schedule.ONE_CYCLE)
+    loop = Loop(model, recipe, steps=630, seed=0)
     for images, labels in stream(few.train, IMAGE, recipe, seed=0).batches:
         loop.step(images, labels)
     assert accuracy(logits(model, few.test, IMAGE), few.test.labels).value > 0.8
@@ -85,8 +85,8 @@ def test_the_ranges_are_those_of_the_pictures_before_the_first_step(trained, few
     before = logits(quantized, few.test, IMAGE)
     settle(quantized, stream(few.train, IMAGE, Recipe(epochs=1, batch=100), seed=0).batches)
     found = ranges(quantized)
-    assert found["quantize_layer/quantize_layer_min:0"] == pytest.approx(0, abs=1e-6)
-    assert found["quantize_layer/quantize_layer_max:0"] == pytest.approx(1, abs=1e-3)
+    entrance = [value for name, value in found.items() if name.startswith("quantize_layer")]
+    assert entrance == pytest.approx([0, 1], abs=1e-3)
     activations = _tf.keras().Model(trained.input, [layer.output for layer in trained.layers if "re_lu" in layer.name])
     pictures = to_tensor(few.train.pixels(np.arange(len(few.train)), IMAGE), IMAGE)
     highest = [float(np.max(values)) for values in activations(pictures, training=True)]

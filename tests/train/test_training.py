@@ -20,7 +20,7 @@ from edgecnn.nets import Recipe
 from edgecnn.spec import Fit, ImageSpec
 from edgecnn.train import RunFolder, image_for, load_model, parts, save_model, train
 from edgecnn.train.loop import Loop, cross_entropy, logits, seed_weights
-from tests.train.conftest import NET, RECIPE, part
+from tests.train.conftest import IMAGE, NET, RECIPE, part
 
 TINY = nets.get("tiny")
 QUICK = Recipe(epochs=1, batch=50, offset=-0.5)
@@ -105,7 +105,7 @@ def test_interrupted_and_resumed_is_uninterrupted(finished, few, tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    first = train(NET, few, RECIPE, tmp_path / "run", seed=5, on_tick=interrupt)
+    first = train(NET, few, RECIPE, tmp_path / "run", seed=5, image=IMAGE, on_tick=interrupt)
     assert signal.getsignal(signal.SIGINT) is before
     assert first.interrupted
     assert first.test is None
@@ -113,7 +113,7 @@ def test_interrupted_and_resumed_is_uninterrupted(finished, few, tmp_path):
     assert (tmp_path / "run" / "model.keras").exists()
     done = RunFolder(tmp_path / "run").read_checkpoint()
     assert done is not None
-    second = train(NET, few, RECIPE, tmp_path / "run", seed=5, resume=True)
+    second = train(NET, few, RECIPE, tmp_path / "run", seed=5, image=IMAGE, resume=True)
     assert same(weights(finished.folder), weights(second.folder))
     assert (second.validation, second.test, second.best) == (finished.validation, finished.test, finished.best)
     histories = [json.loads((r.folder / "history.json").read_text())["epochs"] for r in (finished, second)]
@@ -127,9 +127,9 @@ def test_killed_between_epochs_and_resumed_is_uninterrupted(finished, few, tmp_p
         raise RuntimeError("the power went")
 
     with pytest.raises(RuntimeError, match="the power went"):
-        train(NET, few, RECIPE, tmp_path / "run", seed=5, on_epoch=die)
+        train(NET, few, RECIPE, tmp_path / "run", seed=5, image=IMAGE, on_epoch=die)
     epochs = []
-    second = train(NET, few, RECIPE, tmp_path / "run", seed=5, resume=True, on_epoch=epochs.append)
+    second = train(NET, few, RECIPE, tmp_path / "run", seed=5, image=IMAGE, resume=True, on_epoch=epochs.append)
     assert [epoch.number for epoch in epochs] == [2]
     assert same(weights(finished.folder), weights(second.folder))
 
@@ -142,7 +142,8 @@ def test_the_seed_decides(few, tmp_path):
 
 def test_a_finished_run_is_only_read(finished, few):
     before = (finished.folder / "model.keras").read_bytes()
-    again = train(NET, few, RECIPE, finished.folder, seed=5, resume=True, on_tick=lambda tick: pytest.fail("trained"))
+    untouched = {"resume": True, "on_tick": lambda tick: pytest.fail("trained")}
+    again = train(NET, few, RECIPE, finished.folder, seed=5, image=IMAGE, **untouched)
     assert again == finished
     assert (finished.folder / "model.keras").read_bytes() == before
 
@@ -190,9 +191,8 @@ def test_bfloat16_is_over_when_the_training_is(few, tmp_path):
 
 
 def test_weights_to_start_from(finished, few, tmp_path):
-    result = train(
-        NET, few, replace(RECIPE, epochs=1, rate=1e-9), tmp_path / "run", start=finished.folder / "model.keras"
-    )
+    still = replace(RECIPE, epochs=1, rate=1e-9)
+    result = train(NET, few, still, tmp_path / "run", image=IMAGE, start=finished.folder / "model.keras")
     for before, after in zip(weights(finished.folder), weights(result.folder), strict=True):
         assert after == pytest.approx(before, abs=1e-6)
     with pytest.raises(ModelError, match="its weights do not fit the net"):
