@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from edgecnn.bundle import Bundle
 
 Box = tuple[int, int, int, int]
+
+MOST_AT_ONCE = 32
+"""Digits in one call of a runtime that gains from it; bounds the memory of a scene full of candidates."""
 Mark = Callable[[str], None]
 
 
@@ -67,6 +70,10 @@ class Reader:
         self._reject = None if bundle.reject.label is None else bundle.labels.index(bundle.reject.label)
         self._session = bundle.open(runtime, self.precision, threads=threads)
         self._table = pixel_table(bundle.image, self._session.input)
+        # ONNX Runtime takes ten digits at once in 0.8 of the time of ten calls. LiteRT gains less than it pays: it
+        # plans its memory anew whenever the number of digits changes.
+        free = self._session.input.shape[0] == -1
+        self._batch = MOST_AT_ONCE if free and runtime is Runtime.ONNX else 1
 
     def read(self, picture: Frame | NDArray[np.uint8], *, mark: Mark = _unmarked) -> tuple[Reading, ...]:
         """Read a picture.
@@ -160,7 +167,8 @@ class Reader:
         """Probabilities [n, classes] of fitted pixels [n, height, width, channels]."""
         tensor, session = self._table[fitted], self._session
         mark("preprocess")
-        outputs = np.concatenate([session.run(tensor[i : i + 1]) for i in range(len(tensor))])
+        step = self._batch
+        outputs = np.concatenate([session.run(tensor[i : i + step]) for i in range(0, len(tensor), step)])
         mark("inference")
         return self.bundle.probabilities(outputs, session)
 

@@ -11,7 +11,7 @@ import pytest
 from edgecnn.bundle import Bundle, BundleDraft, Reject, read_bundle, write_bundle
 from edgecnn.errors import ArgumentError, BundleError, SessionError
 from edgecnn.preprocess import to_tensor
-from edgecnn.reader import Reader, overlap, text
+from edgecnn.reader import MOST_AT_ONCE, Reader, overlap, text
 from edgecnn.runtime.session import logits, softmax
 from edgecnn.spec import Fit, Format, Frame, ImageSpec, Locate, Precision, Reading, Runtime
 from edgecnn.vision.locate import locate
@@ -57,6 +57,14 @@ def test_both_runtimes_read_the_same(digits, scene):
     picture = scene("0123456")
     with Reader(digits, runtime=Runtime.LITERT) as first, Reader(digits, runtime=Runtime.ONNX) as second:
         assert first.read(picture) == second.read(picture)
+
+
+def test_more_digits_than_one_call_takes_are_read_alike(digits, scene):
+    picture = scene("|".join(["0123456789"] * 5), zoom=2)
+    with Reader(digits) as first, Reader(digits, runtime=Runtime.ONNX) as second:
+        readings = second.read(picture)
+        assert len(readings) == 50 > MOST_AT_ONCE
+        assert first.read(picture) == readings
 
 
 def test_a_grey_picture_a_frame_and_an_empty_sheet(digits, scene):
