@@ -105,12 +105,12 @@ def progress(what: str) -> Iterator[Update]:
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None),  # what the others leave: on 80 columns the text matters more
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[text]}"),
     )
-    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
+    with Progress(*columns, console=_console(sys.stderr), transient=True, expand=True) as bar:
         task = bar.add_task(what, total=None, text="")
 
         def update(done: int, total: int = 0, text: str = "") -> None:

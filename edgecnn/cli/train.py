@@ -104,10 +104,10 @@ def _train(net: Net, dataset: Dataset, recipe: Recipe, out: Path, **options: Any
     """Train, and show how far it is: a bar on a terminal, a line an epoch elsewhere."""
     from edgecnn.train import Tick, train
 
-    with show.progress(f"{net.name} on {dataset.name}") as update:
+    with show.progress(net.name) as update:
 
         def on_tick(tick: Tick) -> None:
-            text = f"epoch {tick.epoch}/{tick.epochs}  loss {tick.loss:.4f}  accuracy {100 * tick.accuracy:.2f} %"
+            text = f"epoch {tick.epoch}/{tick.epochs} loss {tick.loss:.4f} accuracy {100 * tick.accuracy:.2f} %"
             update((tick.epoch - 1) * tick.steps + tick.step, tick.epochs * tick.steps, text)
 
         def on_epoch(epoch: Epoch) -> None:
