@@ -43,6 +43,23 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+def told_by_a_fresh_process(*texts: str) -> tuple[str, str]:
+    """What opening and following a source for some frames writes, as (stdout, stderr) of a process of its own.
+
+    FFmpeg looks only once in a process at how much it may say, so this one, which has written videos, tells nothing.
+    """
+    code = (
+        "import sys\nfrom itertools import islice\nfrom edgecnn.errors import EdgecnnError\n"
+        "from edgecnn.sources import Retry, open_source\n"
+        "try:\n"
+        "    with open_source(sys.argv[1:], retry=Retry(1, 0.01), notify=print) as source:\n"
+        "        print(len(list(islice(source, 5))), 'frames')\n"
+        "except EdgecnnError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *texts], capture_output=True, text=True, check=True)
+    return done.stdout, done.stderr
+
+
 def jpeg(picture: np.ndarray) -> bytes:
     return bytes(cv2.imencode(".jpg", picture)[1])
 

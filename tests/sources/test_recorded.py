@@ -14,7 +14,7 @@ import pytest
 from edgecnn.errors import ArgumentError, SourceError
 from edgecnn.sources import CameraMode, open_source
 from edgecnn.sources.recorded import PictureSource, VideoSource
-from tests.sources.conftest import descriptors, number_of, numbered, write_video
+from tests.sources.conftest import descriptors, number_of, numbered, told_by_a_fresh_process, write_video
 
 
 @pytest.fixture
@@ -128,12 +128,12 @@ def test_a_video_that_breaks_off_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 1000, b"\x00\x00\x00\x18ftypmp42" + bytes(5000)])
-def test_what_is_no_video_is_refused(tmp_path, content, capfd):
+def test_what_is_no_video_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="expected a video"):
+    with pytest.raises(SourceError, match="expected a video") as caught:
         open_source([str(path)])
-    assert capfd.readouterr() == ("", "")
+    assert told_by_a_fresh_process(str(path)) == (f"{caught.value}\n", "")
 
 
 def test_a_hundred_sources_leak_nothing(tmp_path, folder):
