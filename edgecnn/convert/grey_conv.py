@@ -38,37 +38,40 @@ def widen_grey_conv(model: Any) -> None:
     height, width = (size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim[1:3])
     weights, *biases = [graph.writer(name) for name in conv.input[1:]]
     kernel = graph.value(weights.input[0])
-    pads = next((list(a.ints) for a in conv.attribute if a.name == "pads"), [0, 0, 0, 0])
-    rows = height + pads[0] + pads[2] - kernel.shape[2] + 1
-    columns = width + pads[1] + pads[3] - kernel.shape[3] + 1
+    top, left, bottom, right = next((list(a.ints) for a in conv.attribute if a.name == "pads"), [0, 0, 0, 0])
+    rows = height + top + bottom - kernel.shape[2] + 1
+    columns = width + left + right - kernel.shape[3] + 1
     block = next((b for b in _BLOCKS if width % b == 0 and columns % b == 0), None)
     if block is None:
         return
-    wide, left = _widened(kernel, pads[1], block)
-    right = columns // block - width // block - left + wide.shape[3] - 1
-    name = conv.name
-    _repeat(graph, weights, block, name, wide)
+    wide, before = _widened(kernel, left, block)
+    after = columns // block - width // block - before + wide.shape[3] - 1
+    _repeat(graph, weights, block, conv.name, wide)
     for bias in biases:
-        _repeat(graph, bias, block, f"{name}_bias", np.tile(graph.value(bias.input[0]), block))
+        _repeat(graph, bias, block, f"{conv.name}_bias", np.tile(graph.value(bias.input[0]), block))
     conv.ClearField("attribute")
-    for key, value in (
-        ("kernel_shape", list(wide.shape[2:])),
-        ("pads", [pads[0], left, pads[2], right]),
-    ):
+    for key, value in (("kernel_shape", list(wide.shape[2:])), ("pads", [top, before, bottom, after])):
         conv.attribute.append(helper.make_attribute(key, value))
     graph.set_shape(reshape, [-1, height, width // block, block])
-    source, blocks = reshape.output[0], f"{name}_blocks"
+    _lead_through(graph, conv.name, reshape, quantizer, [-1, rows, columns, kernel.shape[0]])
+
+
+def _lead_through(graph: OnnxGraph, name: str, reshape: Any, quantizer: Any, shape: list[int]) -> None:
+    """Put the blocks' columns among the channels before the convolution, and the pixels back in their rows after it."""
+    from onnx import helper
+
+    source, result = reshape.output[0], quantizer.output[0]
+    blocks, wide, rows_last, pixels = (f"{name}_{what}" for what in ("blocks", "wide", "rows", "pixels"))
     for reader in graph.readers(source):
         reader.input[0] = blocks
-    result, wide_result, rows_last = quantizer.output[0], f"{name}_wide", f"{name}_rows"
-    quantizer.output[0] = wide_result
-    shape = graph.add(f"{name}_shape", np.asarray([-1, rows, columns, kernel.shape[0]], np.int64))
-    model.graph.node.extend(
+    quantizer.output[0] = wide
+    sizes = graph.add(f"{name}_shape", np.asarray(shape, np.int64))
+    graph.graph.node.extend(
         [
             helper.make_node("Transpose", [source], [blocks], f"{name}_in", perm=[0, 3, 1, 2]),
-            helper.make_node("Transpose", [wide_result], [rows_last], f"{name}_out", perm=[0, 2, 3, 1]),
-            helper.make_node("Reshape", [rows_last, shape], [f"{name}_pixels"], f"{name}_flat"),
-            helper.make_node("Transpose", [f"{name}_pixels"], [result], f"{name}_back", perm=[0, 3, 1, 2]),
+            helper.make_node("Transpose", [wide], [rows_last], f"{name}_out", perm=[0, 2, 3, 1]),
+            helper.make_node("Reshape", [rows_last, sizes], [pixels], f"{name}_flat"),
+            helper.make_node("Transpose", [pixels], [result], f"{name}_back", perm=[0, 3, 1, 2]),
         ]
     )
 
