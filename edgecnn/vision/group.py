@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SMALLEST = 10
 """Shortest longer side of a digit, in pixels."""
+WIDEST = 3
+"""Width by height from which a piece is a line; three digits that touch are narrower."""
 TALLEST = 2.2
 """Height of a thin line, by the median of all heights, from which it is no 1."""
 MOST = 400
@@ -86,7 +88,7 @@ def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDAr
 def _digit_like(boxes: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Which boxes have the size of a digit; a thin line that is far taller than all else is the edge of something."""
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
-    good: NDArray[np.bool_] = np.maximum(width, height) >= SMALLEST
+    good: NDArray[np.bool_] = (np.maximum(width, height) >= SMALLEST) & (width <= WIDEST * height)
     if good.sum() >= 4:
         good &= (height <= TALLEST * np.median(height[good])) | (width > 0.3 * height)
     return good

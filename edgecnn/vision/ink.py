@@ -22,6 +22,10 @@ GRAIN = 6
 """Change over two coarse pixels that is no step however dark the ground is, of 255."""
 GLOOM = 0.22
 """Share of the brightest ground below which ground is too dark to be read: what lies around a paper."""
+PLAIN = 1.5
+"""Least ratio of the ink's typical level to what counts at all: less is the tail of the paper's grain."""
+LEVELS = 12
+"""Least grey levels by which ink stands out."""
 LEAST = 24
 """Least ink that counts, in 255ths of the paper's light: below it is show-through, shadow and paper grain."""
 
@@ -77,7 +81,7 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
         lost = cv2.subtract(grey, ground) if light else cv2.subtract(ground, grey)
         reach = cv2.bitwise_not(ground) if light else ground
         blind = _blind(paper, (width, height), dark_too=not light)
-        ink = _threshold(cv2.divide(lost, cv2.add(reach, 16), scale=255), light, blind)
+        ink = _threshold(lost, cv2.divide(lost, cv2.add(reach, 16), scale=255), light, blind)
         if ink is not None:
             maps.append(ink)
     maps.sort(key=lambda ink: -ink.amount)
@@ -99,7 +103,10 @@ def _blind(paper: NDArray[np.uint8], size: tuple[int, int], *, dark_too: bool) -
     return full
 
 
-def _threshold(ink: NDArray[np.uint8], light: bool, blind: NDArray[np.uint8] | None) -> Ink | None:
+def _threshold(
+    lost: NDArray[np.uint8], ink: NDArray[np.uint8], light: bool, blind: NDArray[np.uint8] | None
+) -> Ink | None:
+    """Part ink from paper, by the light that was lost, in grey levels and as a share; None where there is no ink."""
     import cv2
 
     counts = _histogram(ink)
@@ -110,12 +117,15 @@ def _threshold(ink: NDArray[np.uint8], light: bool, blind: NDArray[np.uint8] | N
         counts = _histogram(ink)
         noise = int(np.searchsorted(np.cumsum(counts), 0.84 * total))
     # Where a digit fills the picture, more than 16 % of it is ink: the "noise" is then ink itself.
-    least = max(LEAST, min(3 * noise, 128))
+    least = max(LEAST, min(4 * noise, 128))
     level = _upper_mean(counts, least)
-    if level is None:
+    if level is None or level < PLAIN * least:
         return None
     threshold = max(least, round(SHARE * level))
     _, mask = cv2.threshold(ink, threshold - 1, 255, cv2.THRESH_BINARY)
+    # Where the ground is dark, noise is a large share of little light: it must stand out in grey levels too.
+    _, plain = cv2.threshold(lost, LEVELS - 1, 255, cv2.THRESH_BINARY)
+    mask = cv2.bitwise_and(mask, plain)
     amount = float((counts[threshold:] * np.arange(threshold, 256)).sum())
     return Ink(ink, mask, threshold, least, level, amount, light, blind)
 
