@@ -20,6 +20,8 @@ GROWTH = 1.6
 """How much higher or lower than its track a reading may be."""
 STRANGE = 0.3
 """How much farther away, in heights, a reading with another label counts: helps when all starts to move."""
+FADED = 0.001
+"""Votes below which a label is dropped from those of a track."""
 CONFIRM = 2
 """Frames in which something must have been read before it is shown: noise comes and goes with one."""
 
@@ -37,8 +39,7 @@ class _Track:
     def vote(self, reading: Reading, keep: float) -> None:
         """Add what a frame says, after what earlier frames said has faded to the share `keep`."""
         self.weight = self.weight * keep + 1
-        for label in self.votes:
-            self.votes[label] *= keep
+        self.votes = {label: votes * keep for label, votes in self.votes.items() if votes > FADED}
         for label, probability in reading.top or ((reading.label, reading.probability),):
             self.votes[label] = self.votes.get(label, 0.0) + probability
 

@@ -58,6 +58,8 @@ def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int |
     probabilities = classify(np.stack([c.pixels for c in candidates]))
     sure = _digit(probabilities, reject)
     good = sure >= threshold
+    if good.all():  # Nothing goes, so the lines stay those that `locate` has found.
+        return [Digit(c, c.line, p) for c, p in zip(candidates, probabilities, strict=True)]
     digits = [(c, p) for c, p, g in zip(candidates, probabilities, good, strict=True) if g]
     if reject is not None and len(digits) >= NEIGHBOURS:
         usual = float(np.median([c.box[3] for c, _ in digits]))

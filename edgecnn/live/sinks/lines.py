@@ -24,10 +24,11 @@ class JsonLines:
 
     def __init__(self, write: Write) -> None:
         self._write = write
+        self._encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
 
     def take(self, observation: Observation) -> None:
         """Write the observation."""
-        self._write(json.dumps(observation.as_json(), allow_nan=False, ensure_ascii=False))
+        self._write(self._encode(observation.as_json()))
 
     def idle(self) -> None:
         """Nothing to do."""
