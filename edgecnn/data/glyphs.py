@@ -13,7 +13,19 @@ from edgecnn.errors import MissingExtraError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono", "DejaVuSans-Oblique")
+FONTS = (
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSansMono",
+    "DejaVuSansMono-Bold",
+    "DejaVuSerif",
+    "DejaVuSerif-Bold",
+    "DejaVuSerif-Italic",
+    "DejaVuSerif-BoldItalic",
+    "cmr10",
+    "cmb10",
+)
 """Fonts to learn from."""
 UNSEEN = ("STIXGeneral", "STIXGeneralItalic", "cmss10", "cmtt10")
 """Fonts to measure with, never learnt from."""

@@ -12,7 +12,7 @@ from edgecnn.errors import ArgumentError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LOW, HIGH = 0.05, 0.95
+LOW, HIGH = 0.05, 0.99
 """Range of thresholds: nearer to 0 or 1 a quantized network's probabilities are too coarse to tell pictures apart."""
 
 
