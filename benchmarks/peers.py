@@ -6,8 +6,8 @@
 Each net is run by: edgecnn (what `edgecnn bench` times); a bare loop around ai_edge_litert and one around onnxruntime,
 each opened as its manual shows; ONNX Runtime's own int8 file (`quantize_static` of the float ONNX: QDQ, QUInt8
 activations, QInt8 weights, per channel); OpenVINO on the same ONNX files, called from Python; and OpenVINO's
-benchmark_app, a program of its own (it counts inference alone, without filling the input). One thread each; OpenVINO computes in
-float32, as the others do, and not in bfloat16, which it prefers where the processor has it.
+benchmark_app, a program of its own (it counts inference alone, without filling the input). One thread each; OpenVINO
+computes in float32, as the others do, and not in bfloat16, which it prefers where the processor has it.
 
 The rows take turns, one round after the other, forwards and backwards; benchmark_app runs once in each round for a
 second, beside nothing else. A ratio is peer / edgecnn with the same precision and the same kind of file (edgecnn with
@@ -47,9 +47,8 @@ REASONS = {
     "OpenVINO benchmark_app": "it counts the kernels alone, without input, output and Python; its int8 convolutions "
     "(oneDNN brgconv_avx512_I8) take half the time of ONNX Runtime's QLinearConv, by both profilers, but more than "
     "XNNPACK's in LiteRT",
-    "OpenVINO": "its convolutions are compiled for this very processor (oneDNN, AVX-512); a call of it from Python costs "
-    "some 80 us, so this shows on large nets only",
-    "quantize_static": "it quantizes the output's last additions otherwise; the convolutions are the same kernels",
+    "OpenVINO": "its convolutions are compiled for this very processor (oneDNN, AVX-512); a call of it from Python "
+    "costs some 80 us, so this shows on large nets only",
 }
 """Why a peer is quicker where it is, by what the profilers show (edgecnn bench --profile; benchmark_app -pc)."""
 
@@ -181,9 +180,9 @@ def show(rows: list[Row]) -> None:
         if row.high is not None and row.high < 0.97:
             quickest = min(other.median for other in rows if other.who.startswith("edgecnn") and same(other, row))
             print(
-                f"{row.who} is quicker than {row.compared_with} on {row.net} {row.precision}, by {1 / row.ratio:.2f} x: "
-                f"{REASONS.get(row.who, 'within what an opened file differs from the next')}. "
-                f"The quickest edgecnn row there takes {quickest:.1f} us, this one {row.median:.1f} us."
+                f"{row.who} is quicker than {row.compared_with} on {row.net} {row.precision}, {1 / row.ratio:.2f} x: "
+                f"{REASONS.get(row.who, 'no reason known; edgecnn bench --profile shows both')}. "
+                f"The quickest row of edgecnn there takes {quickest:.1f} us, this one {row.median:.1f} us."
             )
 
 

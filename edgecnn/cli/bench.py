@@ -89,7 +89,7 @@ def bench(
     ledger.check()
     command = shlex.join(["edgecnn", *sys.argv[1:]])
     result = _here(opened, options, command, wait) if on is None else _there(on, opened, options, command)
-    _write(result, out, csv)
+    written = _write(result, out, csv)
     if json:
         show.json_line(result)
     else:
@@ -98,7 +98,7 @@ def bench(
     if not result.complete:
         show.note("edgecnn: interrupted; the result is partial and marked as such")
         raise typer.Exit(130)
-    if slower or (strict and result.doubts):
+    if slower or not written or (strict and result.doubts):
         raise typer.Exit(1)
 
 
@@ -147,14 +147,19 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise ArgumentError(f"--threads: expected numbers such as 1,2,4, got {text!r}") from error
 
 
-def _write(result: BenchResult, out: Path | None, csv: Path | None) -> None:
+def _write(result: BenchResult, out: Path | None, csv: Path | None) -> bool:
+    """Write the files that were asked for; False when one could not be, which must not lose the rest of the answer."""
     from edgecnn.files import write_atomically
     from edgecnn.report.bench import to_csv
 
-    if out is not None:
-        write_atomically(out, (result.to_json() + "\n").encode())
-    if csv is not None:
-        write_atomically(csv, to_csv(result).encode())
+    for path, text in ((out, result.to_json() + "\n"), (csv, to_csv(result))):
+        try:
+            if path is not None:
+                write_atomically(path, text.encode())
+        except OSError as error:
+            show.note(f"edgecnn: {path}: {error.strerror}; it was not written")
+            return False
+    return True
 
 
 def _show(result: BenchResult) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -119,6 +120,20 @@ def test_no_such_bundle_and_one_from_a_newer_version(small_bundle: Path, tmp_pat
     code, _, err = run("bench", tmp_path / "newer")
     assert code == 1
     assert "newer edgecnn" in err
+
+
+def test_a_full_disk_does_not_lose_the_answer(
+    small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("edgecnn.files.os.fsync", full)
+    code, out, err = run("bench", small_bundle, *QUICK, "--out", tmp_path / "r.json")
+    assert code == 1
+    assert "Latency of one inference" in out
+    assert "r.json: No space left on device; it was not written" in err
+    assert list(tmp_path.glob("*r.json*")) == []
 
 
 def test_a_second_bench_is_refused_before_it_measures(small_bundle: Path, state: Path) -> None:
