@@ -19,6 +19,8 @@ SMALLEST = 10
 """Shortest longer side of a digit, in pixels."""
 WIDEST = 3
 """Width by height from which a piece is a line; three digits that touch are narrower."""
+UNREAD = 0.2
+"""Share of a piece that may lie where nothing can be read."""
 TALLEST = 2.2
 """Height of a thin line, by the median of all heights, from which it is no 1."""
 MOST = 400
@@ -80,7 +82,7 @@ def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDAr
     good: NDArray[np.bool_] = (area >= 6) & (longer >= 4) & (rim <= 0.1 * longer)
     good &= (w < 0.9 * width) & (h < 0.98 * height)
     if ink.blind is not None:
-        good &= np.bincount(labels[ink.blind > 0], minlength=len(stats)) <= 0.5 * area
+        good &= np.bincount(labels[ink.blind > 0], minlength=len(stats)) <= UNREAD * area
     good[0] = False
     return good
 
