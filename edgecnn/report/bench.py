@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgecnn.bench.compare import Change
 from edgecnn.bench.history import Past
@@ -31,6 +31,16 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
     caption: str = ""
+
+
+def dense(table: Table) -> Table:
+    """The table without the columns that hold nothing."""
+    kept = [at for at in range(len(table.columns)) if any(row[at] is not None for row in table.rows)]
+    return replace(
+        table,
+        columns=tuple(table.columns[at] for at in kept),
+        rows=tuple(tuple(row[at] for at in kept) for row in table.rows),
+    )
 
 
 def duration(microseconds: float | None) -> str | None:

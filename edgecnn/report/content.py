@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from edgecnn.bench.machine import Conditions, describe_throttling
 from edgecnn.bench.result import BenchResult, Parity, Row
-from edgecnn.report.bench import TARGET, Table, duration, machine_line, size, times
+from edgecnn.report.bench import TARGET, Table, dense, duration, machine_line, size, times
 
 TITLE = "edgecnn bench report"
 
@@ -14,12 +14,13 @@ TITLE = "edgecnn bench report"
 def overview(result: BenchResult) -> Table:
     """Accuracy x size x latency, one row a target."""
     heads = ("median", "top-1", "size", "interval of the median", "p99", "first inference", "memory", "x first row")
-    return Table(
+    table = Table(
         title="Accuracy, size and latency",
         columns=("artefact", *heads),
         rows=tuple(_overview(row) for row in result.rows),
         caption=" ".join((_accuracy_caption(result.rows), "Latency of one inference; intervals are 95 %.")).strip(),
     )
+    return dense(table)
 
 
 def _overview(row: Row) -> tuple[str | None, ...]:

@@ -117,7 +117,7 @@ def _keys(result: BenchResult) -> str:
         for colour, name in svg.legend(result.rows)
     )
     return f'<p class="soft keys">{bundles}<span>● int8</span><span>○ float32</span><span>round LiteRT</span>' + (
-        "<span>square ONNX Runtime</span><span>2T: two threads</span></p>"
+        "<span>square ONNX Runtime</span><span>1T: one thread</span></p>"
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from edgecnn.bench.result import BenchResult
 from edgecnn.bench.statistics import Estimate
-from edgecnn.report.bench import CSV, duration, size, tables, times, to_csv
+from edgecnn.report.bench import CSV, Table, dense, duration, size, tables, times, to_csv
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,11 @@ def test_ratios() -> None:
     assert times(None) is None
     assert times(Estimate(0.5, None, None)) == "0.50"
     assert times(Estimate(0.5, 0.45, 0.55)) == "0.50 (0.45..0.55)"
+
+
+def test_a_column_that_holds_nothing_is_left_out() -> None:
+    table = Table("t", ("a", "b", "c"), (("1", None, None), ("2", None, "3")))
+    assert dense(table) == Table("t", ("a", "c"), (("1", None), ("2", "3")))
 
 
 def test_tables_and_csv_hold_every_row(bench_result: Callable[..., BenchResult]) -> None:
