@@ -46,7 +46,7 @@ def test_statistics_are_those_of_the_loop(reader, scene):
     assert (stats.frames, stats.dropped, summary.frames, summary.dropped) == (5, 3, 5, 3)
     assert 0 < stats.age < LONG and stats.rate > 0
     assert notes.taken[0].stats.rate == 0
-    assert stats.rate == pytest.approx(4 / (summary.seconds), rel=0.9)
+    assert stats.rate >= 4 / summary.seconds, "four gaps between five frames, within the time of the whole loop"
 
 
 def test_the_age_of_a_recorded_frame_is_the_time_that_reading_took(observe, scene):
