@@ -19,6 +19,8 @@ SMALLEST = 10
 """Shortest longer side of a digit, in pixels."""
 WIDEST = 3
 """Width by height from which a piece is a line; three digits that touch are narrower."""
+MARGIN = 5
+"""Width of the picture's margin in which a line along it is no digit, in pixels."""
 UNREAD = 0.2
 """Share of a piece that may lie where nothing can be read."""
 TALLEST = 2.2
@@ -76,11 +78,13 @@ def _pieces(ink: Ink) -> tuple[NDArray[Any], NDArray[np.int32]]:
 def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Which pieces may be a digit or a part of one: no speck, not cut off by the edge, not where all is blind."""
     height, width = labels.shape
-    w, h, area = stats[:, 2], stats[:, 3], stats[:, 4]
+    x, y, w, h, area = stats.T
     longer = np.maximum(w, h)
     rim = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=len(stats))
     good: NDArray[np.bool_] = (area >= 6) & (longer >= 4) & (rim <= 0.1 * longer)
     good &= (w < 0.9 * width) & (h < 0.98 * height)
+    beside = (np.minimum(x, width - x - w) < MARGIN) & (h > 3 * w)
+    good &= ~(beside | ((np.minimum(y, height - y - h) < MARGIN) & (w > 3 * h)))  # a sliver of what lies beyond
     if ink.blind is not None:
         good &= np.bincount(labels[ink.blind > 0], minlength=len(stats)) <= UNREAD * area
     good[0] = False

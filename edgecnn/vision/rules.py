@@ -20,6 +20,8 @@ STEEP = 0.1
 """Greatest slope of a ruling."""
 ACROSS, DOWN = 0.4, 0.6
 """Share of the picture's width (height) that a level (an upright) ruling spans: a 1 may be tall."""
+FAINT = 0.25
+"""Share of the ink's typical level from which a pixel may belong to a ruling, which is fainter than the digits."""
 VOTES = 0.2
 """Share of the picture's width (height) that pixels of a ruling make up when pushed together: it may be faint."""
 COVER, ALONE = 0.7, 0.5
@@ -40,17 +42,21 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
     Returns:
         The same object if there are none, else a copy without them.
     """
+    import cv2
+
     height, width = ink.mask.shape
+    _, faint = cv2.threshold(ink.map, max(FAINT * ink.level, ink.floor), 255, cv2.THRESH_BINARY)
     for upright, least in ((False, ACROSS * width), (True, DOWN * height)):
         along, across = stats[1:, 3 if upright else 2], stats[1:, 2 if upright else 3]
         dashes = (along >= 3 * across) & (across <= 2 * THICK)
-        if along.max(initial=0) < least and along[dashes].sum() < least / 2:
+        long = (along >= least / 2) & (along >= 1.5 * across)
+        if not long.any() and along[dashes].sum() < least / 4:
             continue
-        loose = np.concatenate([[False], dashes])
-        mask = np.ascontiguousarray(ink.mask.T) if upright else ink.mask
-        rules = _rules(mask, labels.T if upright else labels, loose, least)
+        loose = np.concatenate([[True], dashes])
+        lines = np.ascontiguousarray(faint.T) if upright else faint
+        rules = _rules(lines, labels.T if upright else labels, loose, least)
         if rules is not None:
-            kept, gone = _parted(mask, rules)
+            kept, gone = _parted(np.ascontiguousarray(ink.mask.T) if upright else ink.mask, rules)
             kept, gone = (kept.T, gone.T) if upright else (kept, gone)
             ink = replace(ink, map=np.where(gone, 0, ink.map).astype(np.uint8), mask=np.ascontiguousarray(kept))
     return ink
@@ -59,7 +65,7 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
 def _rules(
     mask: NDArray[np.uint8], labels: NDArray[Any], loose: NDArray[np.bool_], least: float
 ) -> NDArray[np.uint8] | None:
-    """Which pixels of a mask belong to level rulings: uint8 of its shape, 255 or 0; None if there are none."""
+    """Which pixels of a mask, faint ink included, belong to level rulings: uint8, 255 or 0; None if there are none."""
     import cv2
 
     thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((THICK, 1), np.uint8))
