@@ -132,14 +132,14 @@ def interrupting(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
 
 @pytest.fixture
 def one_row() -> Options:
-    steady = Plan(seconds=0.05, queries=20, rounds=5, warm_up=0.001)  # one window of warm-up
+    steady = Plan(seconds=0.05, queries=20, rounds=5, warm_up=0.001)  # four windows of warm-up, whatever they say
     return Options(plan=steady, runtimes=(Runtime.LITERT,), precisions=(Precision.INT8,), start=False)
 
 
 def test_an_interrupted_bench_keeps_what_it_has(
     bundle: Bundle, one_row: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interrupting(monkeypatch, 7)  # 1 timer, 2 warm-up, then two calls a round
+    interrupting(monkeypatch, 10)  # once the timer, four times the warm-up, then twice a round
     found = bench([bundle], one_row)
     assert not found.complete
     assert len(found.rows[0].rounds) == 2

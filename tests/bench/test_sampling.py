@@ -60,6 +60,12 @@ def test_warm_up_that_does_not_settle_ends_in_time(clock: Clock) -> None:
     assert 0.5 <= found.seconds < 0.7
 
 
+def test_a_slow_net_settles_too_however_short_the_limit(clock: Clock) -> None:
+    found = warm_up(clock.call(500_000), 2.0)
+    assert found.settled
+    assert found.queries == 12
+
+
 def test_rounds_are_interleaved_there_and_back(clock: Clock) -> None:
     order: list[str] = []
     subjects = [Subject(name, clock.call(1000)) for name in "ABC"]
@@ -100,7 +106,7 @@ def test_the_thorough_plan_is_mlperfs() -> None:
 
 
 def test_ctrl_c_keeps_finished_rounds(clock: Clock) -> None:
-    left = [60]
+    left = [120]
 
     def call() -> None:
         clock.now += 1_000_000
