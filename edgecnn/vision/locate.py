@@ -16,6 +16,8 @@ from edgecnn.vision.lines import reading_order
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+RIM = 0.15
+"""Share of the ink's typical level from which the soft rim of a stroke belongs to it."""
 LARGEST = 1280
 """Longer side to which a larger picture is reduced before it is searched, in pixels."""
 
@@ -84,4 +86,6 @@ def cut(found: Blobs, index: int) -> NDArray[np.uint8]:
     foreign = (labels != 0) & (own == 0)
     result: NDArray[np.uint8] = ink[window] * near
     result[foreign] = 0
-    return result
+    # Without the empty part of the margin: what is left fills the fine grid on which the digit is measured.
+    x, y, w, h = cv2.boundingRect(cv2.threshold(result, RIM * found.ink.level, 255, cv2.THRESH_BINARY)[1])
+    return result[max(y - 1, 0) : y + h + 1, max(x - 1, 0) : x + w + 1]
