@@ -51,7 +51,7 @@ class Output:
 
 
 def run(
-    bundle: Annotated[str, typer.Argument(help="A bundle: its folder, or the name of a shipped one.")],
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Its folder, or the name of a shipped one.")],
     sources: Annotated[
         list[str],
         typer.Argument(

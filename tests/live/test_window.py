@@ -60,6 +60,14 @@ class Screen:
             self.process.kill()
             raise
 
+    def map_again(self) -> None:
+        """Take the window off the screen and put it back.
+
+        Without a window manager Qt loses now and then the first Expose of a window, also that of a bare cv2.imshow in a
+        loop, and paints nothing until there is another.
+        """
+        self._tool("search", "--name", "^edgecnn$", "windowunmap", "--sync", "windowmap")
+
     def said(self, name: str = "out.txt") -> str:
         """What the program wrote to its standard output (or, in err.txt, to its standard error)."""
         return (self.folder / name).read_text()
@@ -111,7 +119,10 @@ def film(tmp_path, scene) -> Path:
 def shows(screen: Screen, condition: Callable[[np.ndarray], bool]) -> None:
     def seen() -> bool:
         assert screen.process.poll() is None, f"the program has ended: {screen.said('err.txt')}"
-        return condition(screen.picture())
+        picture = screen.picture()
+        if (picture > 150).sum() < 1000:
+            screen.map_again()
+        return condition(picture)
 
     wait(seen)
 
