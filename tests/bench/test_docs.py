@@ -9,7 +9,7 @@ from pathlib import Path
 from edgecnn.bench.result import BenchResult
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "edgecnn" / "bench" / "README.md").read_text(encoding="utf-8")
 
 
 def fields(kind: object, found: set[str]) -> set[str]:
