@@ -62,15 +62,23 @@ def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int |
         return [Digit(c, c.line, p) for c, p in zip(candidates, probabilities, strict=True)]
     digits = [(c, p) for c, p, g in zip(candidates, probabilities, good, strict=True) if g]
     if reject is not None and len(digits) >= NEIGHBOURS:
-        usual = float(np.median([c.box[3] for c, _ in digits]))
+        beside = np.array([c.box for c, _ in digits])
         for candidate, is_digit in zip(candidates, good, strict=True):
-            if not is_digit and 0.6 * usual <= candidate.box[3] <= 1.6 * usual:
+            if not is_digit and _in_line(candidate, beside):
                 digits += _cut(candidate, classify, reject, max(threshold, CERTAIN))
     boxes = np.array([c.box for c, _ in digits], np.int32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return [
         Digit(digits[i][0], line, digits[i][1]) for line, members in enumerate(reading_order(boxes)) for i in members
     ]
+
+
+def _in_line(candidate: Candidate, digits: NDArray[np.int64]) -> bool:
+    """Whether a candidate is as tall as the digits [n, 4] usually are and stands at the height of one of them."""
+    usual = float(np.sort(digits[:, 3])[len(digits) // 2])
+    middle = candidate.box[1] + candidate.box[3] / 2
+    level = np.abs(digits[:, 1] + digits[:, 3] / 2 - middle).min() <= 0.5 * usual
+    return bool(level and 0.6 * usual <= candidate.box[3] <= 1.6 * usual)
 
 
 def _digit(probabilities: NDArray[np.float32], reject: int | None) -> NDArray[np.float32]:
