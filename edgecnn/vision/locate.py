@@ -42,7 +42,8 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
     grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     zoom = min(1.0, LARGEST / max(grey.shape))
     if zoom < 1:
-        grey = cv2.resize(grey, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+        size = (max(1, round(grey.shape[1] * zoom)), max(1, round(grey.shape[0] * zoom)))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     boxes: list[NDArray[np.int32]] = []
     inks: list[NDArray[np.uint8]] = []
     for ink in ink_maps(grey):

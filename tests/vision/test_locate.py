@@ -166,7 +166,7 @@ def test_a_large_picture_is_reduced_and_boxes_stay_its_own(page):
     assert same([tuple(v / 4 for v in box) for box in found], boxes(picture))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (5, 5), (28, 28), (3, 2000)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (5, 5), (28, 28), (3, 2000), (1, 9000), (9000, 1)])
 def test_any_size_is_searched(size):
     rng = np.random.default_rng(2)
     assert isinstance(locate(rng.integers(0, 256, size, np.uint8)), list)
