@@ -30,8 +30,8 @@ FINE = 3
 """Steps per pixel of the fine grid on which a digit is measured before it is brought to MNIST's grid."""
 THIN, WIDE = 1.65, 5.5
 """Narrowest and widest mean stroke that is left as it is, in MNIST pixels: 99 % of MNIST's own lie between them."""
-STROKE = 2.3
-"""Mean stroke that thinner ink is widened to, in MNIST pixels: a little below MNIST's median of 2.5."""
+STROKE = 2.5
+"""Mean stroke that thinner ink is widened to, in MNIST pixels: MNIST's median."""
 
 
 def to_tensor(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]:
