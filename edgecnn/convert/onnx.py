@@ -15,7 +15,7 @@ from typing import Any
 from edgecnn import _tf
 from edgecnn.convert.canonical import canonical
 from edgecnn.convert.grey_conv import widen_grey_conv
-from edgecnn.convert.rounding import clamp_integers, match_average_pool, match_leaky_relu
+from edgecnn.convert.rounding import clamp_integers, match_average_pool, match_global_average, match_leaky_relu
 from edgecnn.convert.tflite import check_ends, one_line
 from edgecnn.convert.uint8 import use_uint8
 from edgecnn.errors import ConversionError, MissingExtraError, SessionError
@@ -44,6 +44,7 @@ def to_onnx(tflite: bytes, metadata: dict[str, str] | None = None) -> bytes:
     match_leaky_relu(model)
     use_uint8(model)
     match_average_pool(model)
+    match_global_average(model)
     clamp_integers(model)
     widen_grey_conv(model)
     canonical(model)

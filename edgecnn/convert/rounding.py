@@ -9,6 +9,10 @@ Average pooling. TFLite averages the int8 integers and rounds ties away from 0 (
 ONNX averages real values and rounds ties to even. An average does not depend on where zero lies, so the ONNX file puts
 it at int8's 0, and has a scale that lifts ties off the middle.
 
+Global average. Both libraries multiply the sum of the n integers by one float32, XNNPACK by (input / output) / n, ONNX
+Runtime by input / (output * n) (MlasQLinearGlobalAveragePoolNchw). The two products may lie on either side of a tie.
+The ONNX file has the scale next to the true one with which ONNX Runtime comes to XNNPACK's factor.
+
 ReLU. ONNX Runtime takes it into the convolution before it only where the quantized range begins at 0. Ranges that
 were learnt by quantization-aware training seldom do: the convolution would then be computed in floats. TFLite clamps
 integers, so the ONNX file does the same.
@@ -28,6 +32,8 @@ _INT8_ZERO = 128
 """What int8's 0 is in uint8."""
 _LEAKY_TIE = 1e-6
 """Relative nudge that makes ONNX's ties-to-even fall up as XNNPACK's do; far below the 1/256 between two products."""
+_NEIGHBOURS = 8
+"""How many float32 numbers on either side of the true scale are tried."""
 _AVERAGE_TIE = 6e-5
 """Likewise away from 0. It must show on 0.5 after ONNX Runtime has added 128 to it in float32, where a step is 1.5e-5,
 and must not carry 127.49 (the nearest that an average of 64 pixels comes to a tie) over the middle."""
@@ -82,6 +88,56 @@ def match_average_pool(model: Any) -> None:
         scale = np.asarray(graph.value(before.input[1]) * (1 - _AVERAGE_TIE), np.float32)
         before.input[2] = after.input[2] = centre
         after.input[1] = graph.add(f"{node.name}_scale", scale)
+
+
+def match_global_average(model: Any) -> None:
+    """Give each quantized GlobalAveragePool the factor of XNNPACK.
+
+    The operators beside it keep the true scales; a pool whose input or output is also the graph's, or has other
+    readers, is left as it is.
+
+    Args:
+        model: `onnx.ModelProto`, changed in place.
+    """
+    from onnx import shape_inference
+
+    graph = OnnxGraph(model.graph)
+    known = shape_inference.infer_shapes(model).graph.value_info
+    shapes = {value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in known}
+    for node in [node for node in model.graph.node if node.op_type == "GlobalAveragePool"]:
+        before, after = graph.writer(node.input[0]), graph.only_reader(node.output[0], "QuantizeLinear")
+        if before is None or before.op_type != "DequantizeLinear" or after is None:
+            continue
+        if after.output[0] == model.graph.output[0].name or len(graph.readers(before.output[0])) > 1:
+            continue
+        count = np.float32(np.prod(shapes.get(node.input[0], [0])[2:]))
+        true = np.float32(graph.value(before.input[1])), np.float32(graph.value(after.input[1]))
+        source, result = _scales_with_factor(*true, count) if count else true
+        before.input[1] = graph.add(f"{node.name}_source_scale", np.asarray(source, np.float32))
+        after.input[1] = graph.add(f"{node.name}_scale", np.asarray(result, np.float32))
+
+
+def _scales_with_factor(source: np.float32, result: np.float32, count: np.float32) -> tuple[np.float32, np.float32]:
+    """Two scales next to the true ones with which ONNX Runtime's factor is XNNPACK's.
+
+    One of them alone does not always reach it: the quotient of float32 numbers skips some.
+    """
+    wanted = source / result / count
+    for near in _neighbours(source):
+        for other in _neighbours(result):
+            if near / (other * count) == wanted:
+                return near, other
+    return source, result
+
+
+def _neighbours(value: np.float32) -> list[np.float32]:
+    """A float32 and those beside it, the nearest first."""
+    found = [value]
+    up = down = value
+    for _ in range(_NEIGHBOURS):
+        up, down = np.nextafter(up, np.float32(np.inf)), np.nextafter(down, np.float32(0))
+        found += [up, down]
+    return found
 
 
 def clamp_integers(model: Any) -> None:
