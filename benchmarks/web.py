@@ -3,9 +3,9 @@
     python benchmarks/web.py [--bundle NAME] [--viewers 10] [--rounds 20] [--out FILE.json]
 
 A live loop reads a 640x480 scene as fast as it can while, in turns (A B, B A, ...), nobody and ten viewers look. The
-viewers are a process of their own, as browsers are. The cost is what the loop loses of its rate: median of the rounds, with
-a bootstrap interval. The first picture is timed from opening the connection, with nobody else there. Exit code 1 when a
-target is missed.
+viewers are a process of their own, as browsers are. The cost is what the loop loses of its rate: median of the rounds,
+with a bootstrap interval. The first picture is timed from opening the connection, with nobody else there. Exit code 1
+when a target is missed.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def _with_softmax(options: ExportOptions) -> Path:
 
 def test_fine_tuning_for_int8(options, small_run):
     result = export(replace(options, qat=1))
-    assert result.bundle is not None
+    assert result.bundle is not None, result.report.reasons
     assert any("ranges that the model learnt" in note for note in result.notes)
     calibrated = read_bundle(small_run.parent / "bundle").artifact(Format.TFLITE, Precision.INT8)
     learnt = result.bundle.artifact(Format.TFLITE, Precision.INT8)
