@@ -120,8 +120,8 @@ def match_global_average(model: Any) -> None:
 def _scales_with_factor(source: np.float32, result: np.float32, count: np.float32) -> tuple[np.float32, np.float32]:
     """Two scales next to the true ones with which ONNX Runtime's factor is XNNPACK's.
 
-    One of them alone does not always reach it, for the quotient of float32 numbers skips some. Where both together do not
-    either (one pair in some hundred), the true ones come back, and parity tells whether a tie is parted.
+    One of them alone does not always reach it, for the quotient of float32 numbers skips some. Where both together do
+    not either (one pair in some hundred), the true ones come back, and parity tells whether a tie is parted.
     """
     wanted = source / result / count
     for near in _neighbours(source):
