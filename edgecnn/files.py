@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edgecnn.errors import ArgumentError
+
 _CHUNK = 1 << 20
 
 
@@ -55,6 +57,45 @@ def sha256(source: Path | bytes) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def output_folder(path: Path, argument: str) -> None:
+    """Make a folder that a user named for output, before the work whose results shall go there.
+
+    Args:
+        path: The folder; those above it are made, too.
+        argument: Which argument named it, for the message.
+
+    Raises:
+        ArgumentError: It cannot be made, or no file can be written in it.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArgumentError(f"{argument}: {path} cannot be made: {(error.strerror or str(error)).lower()}") from error
+    check_writable(path, argument)
+
+
+def check_writable(folder: Path, argument: str) -> None:
+    """Find out, before the work, whether its results can be written in a folder that a user named.
+
+    A file without a name is made there, because permissions do not tell all: root, /proc, a full disk.
+
+    Args:
+        folder: The folder.
+        argument: Which argument named it, for the message.
+
+    Raises:
+        ArgumentError: No file can be written in it.
+    """
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ArgumentError(f"{argument}: no file can be written in {folder}: {why}") from error
 
 
 @contextmanager

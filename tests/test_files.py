@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.files import replace_folder, sha256, write_atomically
+from edgecnn.errors import ArgumentError
+from edgecnn.files import check_writable, output_folder, replace_folder, sha256, write_atomically
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -140,3 +141,19 @@ def test_a_kill_leaves_the_old_folder_whole(old: Path) -> None:
     with replace_folder(old) as fresh:
         (fresh / "y").write_bytes(b"new")
     assert content(old) == {"y": b"new"}
+
+
+def test_a_folder_for_output_is_made_and_left_as_it_was(tmp_path: Path) -> None:
+    output_folder(tmp_path / "a" / "b", "out")
+    (tmp_path / "a" / "b" / "c").write_bytes(b"kept")
+    output_folder(tmp_path / "a" / "b", "out")
+    assert content(tmp_path) == {"a/b/c": b"kept"}
+
+
+def test_a_folder_for_output_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "file", tmp_path / "file" / "run", Path("/proc/run")):
+        with pytest.raises(ArgumentError, match=rf"^out: {path} cannot be made: [a-z ]+$"):
+            output_folder(path, "out")
+    with pytest.raises(ArgumentError, match=r"^out: no file can be written in /proc: [a-z ]+$"):
+        check_writable(Path("/proc"), "out")

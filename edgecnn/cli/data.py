@@ -65,10 +65,13 @@ def data(
 
 def _check(sheet: Path) -> None:
     """Refuse a sheet that could not be written, before a data set is loaded for it."""
+    from edgecnn.files import check_writable
+
     if sheet.suffix.lower() != ".png":
         raise ArgumentError(f"--sheet: expected a name that ends in .png, got {str(sheet)!r}")
     if not sheet.parent.is_dir() or sheet.is_dir():
         raise ArgumentError(f"--sheet: expected a file in a folder that is there, got {str(sheet)!r}")
+    check_writable(sheet.parent, "--sheet")
 
 
 def _draw(dataset: Dataset, sheet: Path) -> None:

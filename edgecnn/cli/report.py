@@ -33,7 +33,7 @@ def report(
     """
     from edgecnn.bench.history import History
     from edgecnn.bench.result import read_result
-    from edgecnn.files import write_atomically
+    from edgecnn.files import check_writable, write_atomically
     from edgecnn.report.markdown import to_markdown
     from edgecnn.report.page import to_html
 
@@ -41,6 +41,7 @@ def report(
         raise ArgumentError(f"--out: expected a name that ends in .html, got {out}")
     if not out.parent.is_dir():
         raise ArgumentError(f"--out: expected a file in a folder that is there, got {out}")
+    check_writable(out.parent, "--out")
     found = [read_result(path) for path in results or []]
     if run or not found:
         with History(db) as history:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.errors import ArgumentError, ModelError
-from edgecnn.files import write_atomically
+from edgecnn.files import output_folder, write_atomically
 from edgecnn.nets.recipe import Augmentation, Fill, Optimizer, Recipe, Schedule
 from edgecnn.spec import Fit, ImageSpec
 
@@ -134,9 +134,8 @@ class RunFolder:
             Whether there is a run to go on with.
 
         Raises:
-            ArgumentError: A run is there and shall not be resumed, or it is another one.
+            ArgumentError: A run is there and shall not be resumed, or it is another one; or the folder cannot be made.
             ModelError: The disk is full.
-            OSError: The folder cannot be made.
         """
         file = self.path / "config.json"
         if file.exists():
@@ -153,10 +152,8 @@ class RunFolder:
             return True
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ArgumentError(f"out: {self.path} exists and is not a run folder; name another one")
-        try:
-            (self.path / "checkpoint").mkdir(parents=True, exist_ok=True)
-        except NotADirectoryError as error:
-            raise ArgumentError(f"out: {self.path} cannot be made: {error.strerror}") from error
+        output_folder(self.path, "out")
+        (self.path / "checkpoint").mkdir(exist_ok=True)
         self.write_json("config.json", {"schema": SCHEMA, **asdict(config)})
         return False
 

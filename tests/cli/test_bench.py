@@ -188,6 +188,7 @@ def test_ctrl_c_keeps_what_was_measured_and_marks_it(small_bundle: Path, tmp_pat
         (["absent.json"], "absent.json: cannot be read"),
         ([], "no history yet"),
         (["--out", "page.txt"], "--out: expected a name that ends in .html"),
+        (["--out", "/proc/page.html"], "--out: no file can be written in /proc"),
         (["--out", "/nonexistent/page.html"], "--out: expected a file in a folder that is there"),
     ],
 )

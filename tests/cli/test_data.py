@@ -90,6 +90,7 @@ def test_a_sheet_that_cannot_be_written_is_told_before_the_work(name: str, pets:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (["optdigits", "--sheet", "/proc/x.png"], "--sheet: no file can be written in /proc"),
         (["cifar"], "data: expected mnist, fashion-mnist, optdigits"),
         (["optdigits", "--test", "0.5"], "optdigits has a split of its own"),
     ],

@@ -145,6 +145,8 @@ def test_frames_are_saved_as_a_video_and_as_pictures(small_bundle, film, picture
         (["SMALL", "PICTURE", "--size", "640x480"], 1, "for cameras"),
         (["SMALL", "0", "--size", "640"], 1, "--size: expected WxH"),
         (["SMALL", "PICTURE", "--save", "x.gif"], 1, "save: expected"),
+        (["SMALL", "PICTURE", "--save", "/proc/x"], 1, "save: /proc/x cannot be made"),
+        (["SMALL", "PICTURE", "--save", "/proc/x.mp4"], 1, "save: no file can be written in /proc"),
         (["SMALL", "PICTURE", "--mqtt", "mqtt://host"], 1, "mqtt: expected"),
         (["SMALL", "PICTURE", "--show"], 1, "no display"),
         (["SMALL", "PICTURE", "--top", "0"], 2, "--top"),

@@ -107,6 +107,7 @@ def test_a_finished_run_again(trained: tuple[Path, Result]) -> None:
         (("tiny", "--data", "optdigits", "--channels", "2"), "edgecnn: image channels: expected 1 or 3, got 2"),
         (("tiny", "--data", "optdigits", "--start", "gone.keras"), "edgecnn: gone.keras: there is no such file"),
         (("tiny", "--data", "optdigits", "--save", "model.pb"), "edgecnn: model file: expected a name that ends in"),
+        (("tiny", "--data", "optdigits", "--out", "/proc/x"), "edgecnn: out: /proc/x cannot be made: no such file"),
         (("tiny", "--data", "optdigits", "--seed", "-1"), "edgecnn: seed: expected a whole number from 0"),
     ],
 )

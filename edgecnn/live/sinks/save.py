@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import ArgumentError, SourceError
-from edgecnn.files import write_atomically
+from edgecnn.files import output_folder, write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +30,14 @@ def save_sink(target: Path, rate: float | None) -> VideoFile | PictureFolder:
         rate: Frames per second of a video source; None for a camera, whose frames come when they come.
 
     Raises:
-        ArgumentError: The ending is another one.
+        ArgumentError: The ending is another one, or nothing can be written there.
     """
     if target.suffix.lower() in CODECS:
+        output_folder(target.parent, "save")
         return VideoFile(target, rate)
     if target.suffix and not target.is_dir():
         raise ArgumentError(f"save: expected a folder or a file that ends in {', '.join(CODECS)}, got {target}")
+    output_folder(target, "save")
     return PictureFolder(target)
 
 
