@@ -40,19 +40,36 @@ def csi_source(
 
     Raises:
         ArgumentError: `which` is none of these.
+        SourceError: Nothing is installed that reads the camera, which waiting does not change.
     """
     if not re.fullmatch(r"csi(:\d)?", which):
         raise ArgumentError(f"source: expected csi or csi:N, got {which!r}")
-    asked, number = mode or CameraMode(), int(which[4:] or 0)
-    return LiveSource(f"camera {which}", lambda: _open(number, f"camera {which}", asked), retry, notify)
+    asked, number, name = mode or CameraMode(), int(which[4:] or 0), f"camera {which}"
+    if _program() is None and _library() is None:  # in this order: to import picamera2 takes long
+        raise SourceError(_nothing(name))
+    return LiveSource(name, lambda: _open(number, name, asked), retry, notify)
 
 
 def _open(number: int, name: str, mode: CameraMode) -> Capture:
+    picamera2 = _library()
+    return _PipeCapture(number, name, mode) if picamera2 is None else _Picamera2Capture(picamera2, number, name, mode)
+
+
+def _library() -> Any:
+    """The module picamera2, or None."""
     try:
         import picamera2
     except ImportError:
-        return _PipeCapture(number, name, mode)
-    return _Picamera2Capture(picamera2, number, name, mode)
+        return None
+    return picamera2
+
+
+def _program() -> str | None:
+    return next((found for found in map(shutil.which, PROGRAMS) if found), None)
+
+
+def _nothing(name: str) -> str:
+    return f"{name}: neither picamera2 nor {PROGRAMS[0]} is here; on a Raspberry Pi: sudo apt install rpicam-apps"
 
 
 class _Picamera2Capture:
@@ -103,11 +120,9 @@ class _PipeCapture:
 
     def __init__(self, number: int, name: str, mode: CameraMode) -> None:
         self._name = name
-        program = next((found for found in map(shutil.which, PROGRAMS) if found), None)
+        program = _program()
         if program is None:
-            raise SourceError(
-                f"{name}: neither picamera2 nor {PROGRAMS[0]} is here; on a Raspberry Pi: sudo apt install rpicam-apps"
-            )
+            raise SourceError(_nothing(name))
         self._said = b""
         self._frames = JpegSplitter()
         self._process = subprocess.Popen(

@@ -45,14 +45,16 @@ def usb_source(
         notify: Takes lines for people.
 
     Returns:
-        A live source. A camera that is absent is waited for like one that was lost.
+        A live source. A camera that is busy, or is unplugged later, is tried again.
 
     Raises:
         ArgumentError: `which` is none of these.
+        SourceError: No such camera is there to begin with; lists those that are.
     """
     asked = mode or CameraMode()
     if not re.fullmatch(r"\d{1,3}|/dev/video\d{1,3}|usb:.+", which):
         raise ArgumentError(f"source: expected a number, /dev/videoN or usb:NAME, got {which!r}")
+    find_device(which)
     be_quiet()
     return LiveSource(f"camera {which}", lambda: _UsbCapture(find_device(which), which, asked), retry, notify)
 
