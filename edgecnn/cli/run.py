@@ -107,6 +107,11 @@ def run(
         # First the camera: it wakes up while the runtime is loaded.
         lines = _Lines()
         source = stack.enter_context(open_source(sources, mode=mode, retry=Retry(retries), notify=lines))
+        if serve is not None and not _moves(source):
+            raise ArgumentError(
+                f"--serve: expected a camera, a stream or a video, whose page stays open; got {source.name}, "
+                "for which --save FOLDER writes what was read"
+            )
         told = max(top, TRACKED_TOP) if _moves(source) else top
         reader = Reader(opened, runtime=runtime, precision=precision, threads=threads, top=told, roi=_roi(roi))
         stack.enter_context(reader)

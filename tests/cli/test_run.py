@@ -150,7 +150,8 @@ def test_frames_are_saved_as_a_video_and_as_pictures(small_bundle, film, picture
         (["SMALL", "PICTURE", "--mqtt", "mqtt://host"], 1, "mqtt: expected"),
         (["SMALL", "PICTURE", "--show"], 1, "no display"),
         (["SMALL", "PICTURE", "--top", "0"], 2, "--top"),
-        (["SMALL", "/dev/video99", "--retries", "0"], 1, "is absent"),
+        (["SMALL", "/dev/video99"], 1, "/dev/video99 is absent; cameras here:"),
+        (["SMALL", "PICTURE", "--serve", "8080"], 1, "--serve: expected a camera, a stream or a video"),
         (["SMALL", "http://bob:secret@127.0.0.1:1/", "--retries", "0"], 1, "no stream there"),
     ],
 )
