@@ -48,7 +48,10 @@ def deploy(
 
     opened = read_bundle(find_bundle(bundle))
     service = room.Service(source, port, everywhere=not local)
-    proof = _proof(opened, data_dir)
+
+    def proof() -> Proof:
+        return _proof(opened, data_dir)
+
     _show(room.deploy(board, opened, service, proof, lambda line: show.note(f"edgecnn: {line}")), json)
 
 

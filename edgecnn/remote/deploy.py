@@ -104,14 +104,14 @@ class Status:
     log: tuple[str, ...]
 
 
-def deploy(target: str, bundle: Bundle, service: Service, proof: Proof, tell: Tell) -> Status:
+def deploy(target: str, bundle: Bundle, service: Service, proof: Callable[[], Proof], tell: Tell) -> Status:
     """Copy a bundle to a board, prove it there, and switch the service to it.
 
     Args:
         target: `[user@]host[:port]`.
         bundle: What is deployed.
         service: How it runs.
-        proof: What it is proven with.
+        proof: Gives what it is proven with; asked when the board has answered.
         tell: Told in a line what is being done.
 
     Returns:
@@ -124,13 +124,14 @@ def deploy(target: str, bundle: Bundle, service: Service, proof: Proof, tell: Te
     return asyncio.run(_deploy(target, bundle, service, proof, tell))
 
 
-async def _deploy(target: str, bundle: Bundle, service: Service, proof: Proof, tell: Tell) -> Status:
+async def _deploy(target: str, bundle: Bundle, service: Service, proof: Callable[[], Proof], tell: Tell) -> Status:
     async with connect(target) as board:
         await _systemd(board)
+        material = proof()  # before anything changes on the board
         program = await board.install(tell)
         before = await _current(board)
         folder = await copy_bundle(board, bundle)
-        await _prove(board, program, folder, bundle, proof, tell)
+        await _prove(board, program, folder, bundle, material, tell)
         unit = f"{board.facts.home}/.config/systemd/user/{UNIT}"
         kept = (await board.run("cat", unit)).stdout
         await _token(board)

@@ -9,13 +9,16 @@ import signal
 import socket
 import sys
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from edgecnn.bundle import read_bundle
-from edgecnn.errors import ArgumentError, RemoteError
+from edgecnn.cli import app
+from edgecnn.errors import ArgumentError, DataError, RemoteError
 from edgecnn.remote import board as board_room
 from edgecnn.remote import deploy as room
 from edgecnn.remote.board import Board
@@ -76,10 +79,11 @@ def systemd(sshd, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def proof(mnist, data_dir: Path) -> Proof:
+def proof(mnist, data_dir: Path) -> Callable[[], Proof]:
     from edgecnn.data.mnist import FAMILIES, find_files
 
-    return Proof("mnist", {path.name: path.read_bytes() for path in find_files(FAMILIES["mnist"], data_dir)})
+    files = {path.name: path.read_bytes() for path in find_files(FAMILIES["mnist"], data_dir)}
+    return lambda: Proof("mnist", files)
 
 
 @pytest.fixture
@@ -148,6 +152,25 @@ def test_first_service_that_does_not_stay_up_leaves_none(systemd, shipped, proof
     with pytest.raises(RemoteError, match="nothing runs, as before"):
         room.deploy(systemd.target, read_bundle(shipped), Service("/nonexistent.avi", free_port()), proof, str)
     assert room.status(systemd.target).bundle == ""
+
+
+def test_board_is_looked_at_before_the_proof(shipped, monkeypatch, tmp_path) -> None:
+    """Who mistypes the board's name is not told of a data set first."""
+    for variable in ("EDGECNN_DATA", "KERAS_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    result = CliRunner().invoke(app, ["deploy", f"127.0.0.1:{free_port()}", str(shipped)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("edgecnn: 127.0.0.1")
+    assert "mnist" not in result.stderr
+
+
+def test_proof_that_is_absent_changes_nothing_there(systemd, shipped) -> None:
+    def absent() -> Proof:
+        raise DataError("mnist is not here")
+
+    with pytest.raises(DataError, match="mnist is not here"):
+        room.deploy(systemd.target, read_bundle(shipped), Service("csi", free_port()), absent, str)
+    assert not (systemd.board_home / ".local/share/edgecnn").exists()
 
 
 def test_board_without_systemd_is_one_line(sshd) -> None:
