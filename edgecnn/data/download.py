@@ -74,16 +74,16 @@ def download(
         The file, complete and with the right hash.
 
     Raises:
-        DataError: No server gives it, or it cannot be written; one reason for each server.
+        DataError: No server gives it, or it cannot be written; each reason once, with its servers.
     """
     import http.client  # only here, as 40 ms of every other start would go into it
 
-    failures = []
+    failures: dict[str, list[str]] = {}
     for mirror in mirrors:
         try:
             data = _fetch(mirror + remote.name, remote, progress, limits or Limits())
         except (DataError, OSError, http.client.HTTPException) as error:
-            failures.append(f"{urlsplit(mirror).hostname}: {_reason(error)}")
+            failures.setdefault(_reason(error), []).append(str(urlsplit(mirror).hostname))
             continue
         path = folder / remote.name
         try:
@@ -92,7 +92,8 @@ def download(
         except OSError as error:
             raise DataError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
         return path
-    raise DataError(f"{remote.name} could not be downloaded ({'; '.join(failures)})")
+    told = "; ".join(f"{', '.join(hosts)}: {reason}" for reason, hosts in failures.items())
+    raise DataError(f"{remote.name} could not be downloaded ({told})")
 
 
 def _reason(error: Exception) -> str:

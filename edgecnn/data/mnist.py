@@ -208,12 +208,26 @@ def load_family(
 
 def places(family: Family, data_dir: Path | None) -> list[Path]:
     """The folders that are looked in, in this order: the family's own before one that may hold another member."""
-    environment = os.environ.get("EDGECNN_DATA")
-    roots = [data_dir, Path(environment).expanduser() if environment else None]
-    keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
     inside = (family.name, family.raw, ".")
-    found = [root / name for root in (*roots, keras) if root is not None for name in inside]
+    found = [root / name for root in _roots(data_dir) for name in inside]
     return [*dict.fromkeys([*found, _cache(family)])]
+
+
+def _roots(data_dir: Path | None) -> list[Path]:
+    environment = os.environ.get("EDGECNN_DATA")
+    keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
+    named = (data_dir, Path(environment).expanduser() if environment else None)
+    return [*(root for root in named if root is not None), keras]
+
+
+def _absent(family: Family, data_dir: Path | None) -> str:
+    """That it is not here, short: the folders that are looked in, without the names below them."""
+    shown = dict.fromkeys(_short(path) for path in (*_roots(data_dir), _cache(family)))
+    return f"{family.name} is not here (looked in {', '.join(shown)})"
+
+
+def _short(path: Path) -> str:
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
 def find_files(family: Family, data_dir: Path | None) -> list[Path]:
@@ -229,12 +243,11 @@ def find_files(family: Family, data_dir: Path | None) -> list[Path]:
     Raises:
         DataError: It is in none of the places; nothing is downloaded.
     """
-    looked = places(family, data_dir)
-    for folder in looked:
+    for folder in places(family, data_dir):
         npz = folder / f"{family.name}.npz"
         if files := _idx_files(family, folder) or ([npz] if npz.is_file() else []):
             return files
-    raise DataError(f"{family.name} is in none of {', '.join(map(str, looked))}; run first: edgecnn data {family.name}")
+    raise DataError(f"{_absent(family, data_dir)}; run first: edgecnn data {family.name}")
 
 
 def _cache(family: Family) -> Path:
@@ -245,8 +258,7 @@ def _arrays(
     family: Family, data_dir: Path | None, progress: Progress | None, limits: Limits | None
 ) -> tuple[list[NDArray[np.uint8]], Path, str]:
     """The four arrays, verified, where they are from, and the hash of all."""
-    looked = places(family, data_dir)
-    for folder in looked:
+    for folder in places(family, data_dir):
         if (found := _read(family, folder)) is not None:
             return found
     target = data_dir / family.name if data_dir is not None else _cache(family)
@@ -255,9 +267,10 @@ def _arrays(
             if _present(target, part) is None:
                 download(part.packed, family.mirrors, target, progress=progress, limits=limits)
     except DataError as error:
+        embedded = ", or take the embedded digits: --data optdigits" if family.labels == tuple("0123456789") else ""
         raise DataError(
-            f"{family.name} is in none of {', '.join(map(str, looked))}, and {error}; put its four .gz files into one "
-            "of these folders, or use the embedded digits: optdigits"
+            f"{_absent(family, data_dir)}, and {error}; name the folder of its four .gz files by --data-dir "
+            f"or EDGECNN_DATA{embedded}"
         ) from error
     found = _read(family, target)
     if found is None:
