@@ -8,6 +8,8 @@ from edgecnn.parity import Equality, ParityReport, Row
 
 COLUMNS = ("", "top-1", "95 % interval", "agrees", "flipped", "lost", "gained", "max |diff|", "SQNR")
 
+_FLIPS = "\nflipped = lost + gained + right neither before nor after"
+
 
 @dataclass(frozen=True, slots=True)
 class ParityText:
@@ -16,7 +18,7 @@ class ParityText:
     Attributes:
         title: Head of the table.
         rows: Cells below `COLUMNS`.
-        caption: What it was measured on.
+        caption: What it was measured on, and what the columns of flips add up to.
         lines: What else there is to say, a line each: equality of the int8 files, notes.
         verdict: The verdict in one line.
     """
@@ -41,7 +43,7 @@ def describe(report: ParityReport, name: str) -> ParityText:
     return ParityText(
         title=f"Parity of {name}{against}",
         rows=tuple(_cells(row) for row in report.rows),
-        caption=f"{report.images:,} pictures{of}: {report.dataset}; {report.machine}",
+        caption=f"{report.images:,} pictures{of}: {report.dataset}; {report.machine}{_FLIPS if against else ''}",
         lines=(*equality, *report.notes),
         verdict=_verdict(report),
     )

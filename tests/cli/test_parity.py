@@ -51,6 +51,7 @@ def test_a_table_with_its_verdict(bundle: Path) -> None:
         "ONNX int8",
         "SQNR",
         "pictures: optdigits test",
+        "flipped = lost + gained + right neither before nor after",
         "equal outputs, bit for bit, on 401 of 401 pictures",
         "PASSED  drop at most 5 points, agreement at least 90 %",
     ):
