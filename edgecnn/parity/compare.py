@@ -14,7 +14,7 @@ import numpy as np
 
 from edgecnn.bundle import Bundle, Head, Reference
 from edgecnn.errors import ArgumentError
-from edgecnn.parity.judge import Answers, base_of, equality_of, reasons_of, row_of
+from edgecnn.parity.judge import Answers, base_of, equality_of, notes_of, reasons_of, row_of
 from edgecnn.parity.pictures import Pictures
 from edgecnn.parity.report import KERAS, Budget, ParityReport
 from edgecnn.runtime.session import Session, dequantize, raw_pixel_outputs, softmax
@@ -133,6 +133,7 @@ def compare(
         notes.append(f"no Keras logits for these pictures: compared with {base.name}")
     labels = np.asarray(pictures.labels)[chosen]
     rows = tuple(row_of(one, base, labels) for one in answers)
+    notes += notes_of(rows, base, budget)
     equality = equality_of(answers)
     return ParityReport(
         rows=rows,

@@ -103,6 +103,18 @@ def reasons_of(rows: Sequence[Row], base: Answers | None, equality: Equality | N
         )
 
 
+def notes_of(rows: Sequence[Row], base: Answers | None, budget: Budget) -> Iterator[str]:
+    """What one should know about reasons, a line each: an agreement that fails by chance or for good, nobody knows."""
+    wanted = budget.min_agreement / 100
+    for row in rows:
+        found = row.agreement
+        if base is not None and found is not None and found.value < wanted <= found.high:
+            yield (
+                f"{row.name}: {found.total:,} pictures are too few to decide, the 95 % interval of its agreement is "
+                f"{100 * found.low:.2f}..{100 * found.high:.2f} %; what helps: more pictures, --qat, a longer training"
+            )
+
+
 def _losses(row: Row, base: Answers, correct: int, budget: Budget) -> Iterator[str]:
     if row.accuracy is None or row.agreement is None or row.max_difference is None:
         return

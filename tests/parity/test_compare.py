@@ -134,6 +134,21 @@ def test_logits_of_other_pictures_are_not_used(
     assert report.notes[0] == "the stored Keras logits are of other pictures (optdigits, test): not used"
 
 
+@pytest.mark.parametrize(("wrong", "told"), [(0, False), (1, True), (20, False)])
+def test_few_pictures_do_not_decide(
+    sessions: list[Session], pictures: ArraySplit, reference: Reference, wrong: int, told: bool
+) -> None:
+    """Of 100 pictures one that differs may be chance, twenty are not; none needs no excuse."""
+    some = ArraySplit(pictures.images[:100], pictures.labels[:100])
+    logits = reference.logits[:100].copy()
+    logits[:wrong] = -logits[:wrong]  # another class is the highest
+    stored = replace(reference, logits=logits, labels=some.labels, sha256=pixels_sha256(some.images))
+    report = compare(sessions[:1], some, IMAGE, dataset="x", reference=stored, budget=Budget(5, 99.5))
+    assert report.passed == (wrong == 0)
+    start = "TFLite float32: 100 pictures are too few to decide, the 95 % interval of its agreement is 94.55..99.82 %"
+    assert [note.startswith(start) for note in report.notes] == [True] * told
+
+
 def test_another_preprocessing_is_seen(sessions: list[Session], pictures: ArraySplit, reference: Reference) -> None:
     wrong = replace(IMAGE, scale=1.0)
     report = compare(sessions[:1], pictures, wrong, dataset="x", reference=reference, limit=50)
