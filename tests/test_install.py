@@ -130,7 +130,7 @@ def test_without_an_extra_a_command_names_what_brings_it(base, tmp_path, argumen
     ("arguments", "extra"),
     [
         (["export", BUNDLE, "--int8"], "train"),
-        (["run", BUNDLE, PICTURE, "--serve", "8080"], "serve"),
+        (["run", BUNDLE, "http://127.0.0.1:1/", "--retries", "0", "--serve", "8080"], "serve"),
         (["run", BUNDLE, PICTURE, "--mqtt", "mqtt://localhost/digits"], "mqtt"),
         (["bench", BUNDLE, "--on", "pi@localhost"], "remote"),
         (["deploy", "pi@localhost", "--status"], "remote"),
