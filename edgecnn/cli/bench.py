@@ -69,6 +69,7 @@ def bench(
     """
     from edgecnn.bench.measure import Options
     from edgecnn.bundle import default_bundle, find_bundle, read_bundle
+    from edgecnn.files import check_writable
 
     options = Options(
         plan=_plan(thorough, seconds, queries),
@@ -84,6 +85,8 @@ def bench(
     for name, file in (("--out", out), ("--csv", csv)):
         if file is not None and not file.parent.is_dir():
             raise ArgumentError(f"{name}: expected a file in a folder that is there, got {file}")
+        if file is not None:
+            check_writable(file.parent, name)
     opened = [read_bundle(find_bundle(name)) for name in bundles or [default_bundle()]]
     ledger = _Ledger(db, save, fail_on_regression)
     ledger.check()

@@ -26,6 +26,7 @@ from pathlib import Path
 from edgecnn import _tf, models
 from edgecnn.bundle import write_bundle
 from edgecnn.errors import EdgecnnError, StageError
+from edgecnn.files import output_folder
 from edgecnn.pipeline import stages
 from edgecnn.pipeline.material import identified, load_material
 from edgecnn.pipeline.types import Artifacts, ExportOptions, ExportResult, Progress, Told
@@ -51,6 +52,8 @@ def export(options: ExportOptions, progress: Progress | None = None) -> ExportRe
     run = _Stages(progress)
     notes: list[str] = []
     with run("open"):
+        if options.out is not None:
+            output_folder(options.out.parent, "out")
         model = models.open_model(options.model)
     with run("data"):
         material = load_material(model, options, notes)

@@ -98,6 +98,7 @@ def test_strict_fails_on_a_doubt(small_bundle: Path) -> None:
         (["--threads", "two"], "--threads: expected numbers such as 1,2,4, got 'two'"),
         (["--fail-on-regression", "-5"], "regression: expected a percentage"),
         (["--out", "/nonexistent/r.json"], "--out: expected a file in a folder that is there"),
+        (["--csv", "/proc/r.csv"], "--csv: no file can be written in /proc"),
         (["--csv", "/nonexistent/r.csv"], "--csv: expected a file in a folder that is there"),
         (["--end-to-end", "/nonexistent.png"], "/nonexistent.png: cannot be read"),
         (["--save", "--db", "/dev/null/history.db"], "the folder cannot be made"),

@@ -71,6 +71,7 @@ def test_a_known_error_is_one_line(tmp_path):
     [
         (("--pixels", "0-1"), 1, "expected BLACK..WHITE"),
         (("--qat", "2"), 1, "add --int8"),
+        (("--out", "/proc/x/bundle"), 1, "open: out: /proc/x cannot be made"),
         (("--target", "coreml"), 2, "Invalid value for '--target'"),
         (("--calibration", "0"), 2, "Invalid value for '--calibration'"),
         (("--unknown",), 2, "No such option"),
