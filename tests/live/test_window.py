@@ -60,15 +60,6 @@ class Screen:
             self.process.kill()
             raise
 
-    def expose(self) -> None:
-        """Let the window be painted anew, by making it larger for a moment.
-
-        Without a window manager Qt loses now and then the first Expose of a window, also that of a bare cv2.imshow in a
-        loop, and paints nothing until there is another. (Unmapping it would do, too, but is how a window is closed.)
-        """
-        self._tool("search", "--name", "^edgecnn$", "windowsize", "--sync", "700", "520")
-        self._tool("search", "--name", "^edgecnn$", "windowsize", "--sync", "640", "480")
-
     def said(self, name: str = "out.txt") -> str:
         """What the program wrote to its standard output (or, in err.txt, to its standard error)."""
         return (self.folder / name).read_text()
@@ -82,7 +73,7 @@ class Screen:
 
 @pytest.fixture(scope="module")
 def x_server(program, tmp_path_factory) -> Iterator[tuple[str, Path, Path]]:
-    xvfb, xdotool, ffmpeg = program("Xvfb"), program("xdotool"), program("ffmpeg")
+    xvfb, xdotool, ffmpeg, manager = program("Xvfb"), program("xdotool"), program("ffmpeg"), program("icewm")
     reading, writing = os.pipe()
     command = [xvfb, "-displayfd", str(writing), "-screen", "0", "800x600x24", "-noreset", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -91,7 +82,18 @@ def x_server(program, tmp_path_factory) -> Iterator[tuple[str, Path, Path]]:
         number = pipe.readline().strip()
     if not number:
         pytest.fail("Xvfb did not start")
+    # A desktop has a window manager. Without one Qt loses now and then the first Expose of a window and paints nothing.
+    home = tmp_path_factory.mktemp("desktop")
+    environment = {**os.environ, "DISPLAY": f":{number}", "HOME": str(home)}
+    (home / ".icewm").mkdir()
+    (home / ".icewm" / "preferences").write_text("ShowTaskBar=0\nTitleBarHeight=20\n")
+    desktop = subprocess.Popen(
+        [manager], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(2)
     yield f":{number}", ffmpeg, xdotool
+    desktop.terminate()
+    desktop.wait()
     server.terminate()
     server.wait()
 
@@ -120,10 +122,7 @@ def film(tmp_path, scene) -> Path:
 def shows(screen: Screen, condition: Callable[[np.ndarray], bool]) -> None:
     def seen() -> bool:
         assert screen.process.poll() is None, f"the program has ended: {screen.said('err.txt')}"
-        picture = screen.picture()
-        if (picture > 150).sum() < 1000:
-            screen.expose()
-        return condition(picture)
+        return condition(screen.picture())
 
     wait(seen)
 

@@ -56,6 +56,7 @@ class Window:
         self._note = ("", 0.0)
         self._correcting: int | None = None
         self._was_paused = False
+        self._appeared = False
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def take(self, observation: Observation) -> None:
@@ -89,10 +90,12 @@ class Window:
                 picture = self._annotated(picture, lines)
             cv2.imshow(TITLE, picture)
         key = cv2.pollKey()
-        if self._last is not None and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
-            self._controls.stop()  # The window was closed by its frame.
+        visible = self._last is not None and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        if self._appeared and not visible:
+            self._controls.stop()  # The window was closed by its frame; a new one is not visible at once.
         elif key >= 0:
             self._act(key & 0xFF)
+        self._appeared = self._appeared or visible
 
     def _lines(self, observation: Observation) -> list[str]:
         lines: list[str] = []
