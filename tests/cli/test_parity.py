@@ -95,6 +95,7 @@ def test_errors_are_one_line(
 ) -> None:
     for variable, value in (("http_proxy", "http://127.0.0.1:9"), ("https_proxy", "http://127.0.0.1:9")):
         monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("urllib.request._opener", None)  # it would remember the proxies for the tests that follow
     named = [] if arguments[0] == "nothing" else [str(bundle)]
     monkeypatch.delenv("EDGECNN_DATA", raising=False)
     monkeypatch.setenv("HOME", "/nonexistent")

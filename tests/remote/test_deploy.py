@@ -113,7 +113,8 @@ def test_service_is_proven_started_shown_and_removed(systemd, shipped, proof, vi
     assert found.active == "active" and found.bundle.startswith("digits-")
     assert "proving digits there" in told
     assert "?token=" in found.url
-    with urllib.request.urlopen(found.url.replace("/?token", "/healthz?token"), timeout=30) as answer:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(found.url.replace("/?token", "/healthz?token"), timeout=30) as answer:
         assert answer.status == 200
     environment = systemd.board_home / ".local/share/edgecnn/environment"
     assert environment.stat().st_mode & 0o077 == 0
