@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from edgecnn.spec import Reading
 
 TITLE = "edgecnn"
+SETTLE_SECONDS = 5.0
+"""Within which a new window is not taken for closed."""
 HELP = ("q  quit", "s  save this frame", "space  pause, go on", "c  correct a label", "h  this help")
 ESCAPE, TAB, ENTER = 27, 9, 13
 
@@ -56,13 +58,15 @@ class Window:
         self._note = ("", 0.0)
         self._correcting: int | None = None
         self._was_paused = False
-        self._appeared = False
+        self._shown_at = time.monotonic()
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def take(self, observation: Observation) -> None:
         """Show the frame and act on a key."""
         import cv2
 
+        if self._last is None:
+            self._shown_at = time.monotonic()
         if self._last is None or self._last.frame.picture.shape != observation.frame.picture.shape:
             height, width = observation.frame.picture.shape[:2]
             zoom = min(1.0, 1280 / width, 800 / height)
@@ -90,12 +94,14 @@ class Window:
                 picture = self._annotated(picture, lines)
             cv2.imshow(TITLE, picture)
         key = cv2.pollKey()
-        visible = self._last is not None and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
-        if self._appeared and not visible:
-            self._controls.stop()  # The window was closed by its frame; a new one is not visible at once.
+        if self._settled() and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+            self._controls.stop()  # The window was closed by its frame.
         elif key >= 0:
             self._act(key & 0xFF)
-        self._appeared = self._appeared or visible
+
+    def _settled(self) -> bool:
+        """Whether the window has been there for a while: while a desktop takes it in, it is invisible now and then."""
+        return self._last is not None and time.monotonic() - self._shown_at > SETTLE_SECONDS
 
     def _lines(self, observation: Observation) -> list[str]:
         lines: list[str] = []
