@@ -18,7 +18,7 @@ from edgecnn.spec import Precision, Runtime
 if TYPE_CHECKING:
     from edgecnn.live import Live, Sink
     from edgecnn.reader import Reader
-    from edgecnn.sources import CameraMode, Source
+    from edgecnn.sources import CameraMode, Retry, Source
     from edgecnn.web.server import Page
 
 TRACKED_TOP = 3
@@ -92,13 +92,21 @@ def run(
     ] = Path("corrections"),
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Frame size asked of a camera.  [640x480]")] = None,
     rate: Annotated[float | None, typer.Option(help="Frames per second asked of a camera.  [30]")] = None,
-    retries: Annotated[int, typer.Option(min=0, help="How often a lost camera is tried again, in a row.")] = 10,
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            show_default=False,
+            help="How often a lost camera is tried again, in a row, and one that is absent at the start.  [10 where it "
+            "was there; with --serve without end]",
+        ),
+    ] = None,
     stable: Annotated[float, typer.Option(min=0, help="Seconds after which an unchanged number is reported.")] = 0.5,
 ) -> None:
     """Read pictures, a video, a camera or a stream with a bundle."""
     from edgecnn.bundle import find_bundle, read_bundle
     from edgecnn.reader import Reader
-    from edgecnn.sources import Retry, open_source
+    from edgecnn.sources import open_source
 
     output = Output(json, window, save, mqtt, serve, token, corrections, top)
     opened = read_bundle(find_bundle(bundle), verify=False)  # What runs is hashed when it is opened.
@@ -106,7 +114,7 @@ def run(
     with ExitStack() as stack:
         # First the camera: it wakes up while the runtime is loaded.
         lines = _Lines()
-        source = stack.enter_context(open_source(sources, mode=mode, retry=Retry(retries), notify=lines))
+        source = stack.enter_context(open_source(sources, mode=mode, retry=_retry(retries, serve), notify=lines))
         if serve is not None and not _moves(source):
             raise ArgumentError(
                 f"--serve: expected a camera, a stream or a video, whose page stays open; got {source.name}, "
@@ -119,7 +127,7 @@ def run(
         if serve is not None:
             visitors = Reader(opened, runtime=runtime, precision=precision, threads=threads)  # has a thread of its own
             page = _page(output, stack.enter_context(visitors), f"{opened.name}, {reader.precision}; {source.name}")
-            lines.page = page
+            lines.show_on(page)
         _follow(source, reader, output, stable, page)
 
 
@@ -260,12 +268,29 @@ class _Lines:
     """Tells people what a source has to say: on stderr, and on the page where there is one."""
 
     def __init__(self) -> None:
-        self.page: Page | None = None
+        self._page: Page | None = None
+        self._last = ""
 
     def __call__(self, line: str) -> None:
+        self._last = line
         show.note(f"edgecnn: {line}")
-        if self.page is not None:
-            self.page.tell(line)
+        if self._page is not None:
+            self._page.tell(line)
+
+    def show_on(self, page: Page) -> None:
+        """Show lines on a page from now on, and the last one that was told before it was there."""
+        self._page = page
+        if self._last:
+            page.tell(self._last)
+
+
+def _retry(retries: int | None, serve: str | None) -> Retry:
+    """How long a camera is waited for. A page can tell that it is away, and is of use without it: that never ends."""
+    from edgecnn.sources import Retry
+
+    if retries is not None:
+        return Retry(retries, absent=True)
+    return Retry() if serve is None else Retry(None, absent=True)
 
 
 def _roi(text: str | None) -> tuple[int, int, int, int] | None:

@@ -40,7 +40,7 @@ def open_source(
 
     Raises:
         ArgumentError: No text; a camera, a stream or a video together with others; `mode` for what is no camera.
-        SourceError: There is no such file or camera, or a folder holds no picture.
+        SourceError: There is no such file, or a folder holds no picture; no such camera, unless `retry` awaits it.
     """
     if not texts:
         raise ArgumentError(f"source: expected {FORMS}; got nothing")

@@ -84,23 +84,26 @@ class Retry:
     """How often and how fast a lost camera is tried again: after first, first * 2, first * 4 ... seconds.
 
     Attributes:
-        attempts: Tries in a row before giving up; 0 gives up at once.
+        attempts: Tries in a row before giving up; 0 gives up at once, None never does.
         first: Seconds before the first try.
         longest: The most seconds between two tries.
         healthy: Seconds that a camera must have worked for its earlier failures to be forgotten.
+        absent: Whether a camera that is not there to begin with is tried again like one that was lost; else that is an
+            error at once, since a name is rather mistyped than early.
 
     Raises:
         ArgumentError: A value is negative.
     """
 
-    attempts: int = 10
+    attempts: int | None = 10
     first: float = 0.5
     longest: float = 15.0
     healthy: float = 5.0
+    absent: bool = False
 
     def __post_init__(self) -> None:
         for name in ("attempts", "first", "longest", "healthy"):
-            if getattr(self, name) < 0:
+            if (getattr(self, name) or 0) < 0:
                 raise ArgumentError(f"retry {name}: expected 0 or more, got {getattr(self, name)!r}")
 
     def delay(self, attempt: int) -> float:

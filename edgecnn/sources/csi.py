@@ -40,12 +40,13 @@ def csi_source(
 
     Raises:
         ArgumentError: `which` is none of these.
-        SourceError: Nothing is installed that reads the camera, which waiting does not change.
+        SourceError: Nothing is installed that reads the camera, and `retry` does not wait for it.
     """
     if not re.fullmatch(r"csi(:\d)?", which):
         raise ArgumentError(f"source: expected csi or csi:N, got {which!r}")
     asked, number, name = mode or CameraMode(), int(which[4:] or 0), f"camera {which}"
-    if _program() is None and _library() is None:  # in this order: to import picamera2 takes long
+    awaited = retry is not None and retry.absent
+    if not awaited and _program() is None and _library() is None:  # in this order: to import picamera2 takes long
         raise SourceError(_nothing(name))
     return LiveSource(name, lambda: _open(number, name, asked), retry, notify)
 

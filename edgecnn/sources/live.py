@@ -61,6 +61,7 @@ class LiveSource(Source):
         self._taken = 0
         self._over = False
         self._error: SourceError | None = None
+        self._told = ""
         self._thread = threading.Thread(target=self._work, name=f"edgecnn-source {name}", daemon=True)
         self._thread.start()
 
@@ -109,7 +110,7 @@ class LiveSource(Source):
                     while not self._stop.is_set():
                         index = self._publish(*capture.read(), index)
                         if lost:
-                            self._notify(f"{self.name}: frames again")
+                            self._tell(f"{self.name}: frames {'again' if index > 1 else 'come'}")
                             lost = False
             except SourceError as error:
                 if self._stop.is_set():
@@ -119,13 +120,24 @@ class LiveSource(Source):
                 attempt = self._wait(attempt + 1, error)
 
     def _wait(self, attempt: int, error: SourceError) -> int:
-        if attempt > self._retry.attempts:
+        attempts, delay = self._retry.attempts, self._retry.delay(attempt)
+        if attempts is not None and attempt > attempts:
             tried = f" (given up after {attempt - 1} tries)" if attempt > 1 else ""
             raise SourceError(f"{error}{tried}") from error
-        delay = self._retry.delay(attempt)
-        self._notify(f"{error}; trying again in {delay:g} s ({attempt} of {self._retry.attempts})")
+        if attempts is not None:
+            self._tell(f"{error}; trying again in {delay:g} s ({attempt} of {attempts})")
+        elif delay < self._retry.longest:
+            self._tell(f"{error}; trying again in {delay:g} s")
+        else:
+            self._tell(f"{error}; trying again every {delay:g} s")
         self._stop.wait(delay)
         return attempt
+
+    def _tell(self, line: str) -> None:
+        """Notify, but not of what was said last: a camera may be away for weeks."""
+        if line != self._told:
+            self._told = line
+            self._notify(line)
 
     def _publish(self, picture: NDArray[np.uint8], when: float, index: int) -> int:
         if picture.shape[0] * picture.shape[1] > MAX_PIXELS:

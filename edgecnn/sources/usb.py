@@ -49,12 +49,13 @@ def usb_source(
 
     Raises:
         ArgumentError: `which` is none of these.
-        SourceError: No such camera is there to begin with; lists those that are.
+        SourceError: No such camera is there to begin with, and `retry` does not wait for it; lists those that are.
     """
     asked = mode or CameraMode()
     if not re.fullmatch(r"\d{1,3}|/dev/video\d{1,3}|usb:.+", which):
         raise ArgumentError(f"source: expected a number, /dev/videoN or usb:NAME, got {which!r}")
-    find_device(which)
+    if retry is None or not retry.absent:
+        find_device(which)
     be_quiet()
     return LiveSource(f"camera {which}", lambda: _UsbCapture(find_device(which), which, asked), retry, notify)
 

@@ -30,8 +30,6 @@ VIEWERS = 16
 """Streams of pictures at once, and as many of readings."""
 WAITING = 4
 """Pictures that may wait to be read at once."""
-DEAD_SECONDS = 10
-"""Without a frame for so long the loop counts as unwell."""
 BOUNDARY = b"frame"
 
 _PAGE = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
@@ -160,16 +158,14 @@ class _Site:
         controls = self._hub.controls
         if controls is None or self._hub.ended:
             return _line(409, "the source has ended")
-        (controls.resume if run else controls.pause)()
+        (self._hub.resume if run else controls.pause)()
         return _line(200, "started" if run else "stopped")
 
     async def health(self, request: Request) -> Response:
-        hub = self._hub
-        if hub.ended:
-            return _line(503, "the source has ended")
-        if hub.running and hub.silent_for > DEAD_SECONDS:
-            return _line(503, f"no frame for {hub.silent_for:.0f} s")
-        return _line(200, "ok" if hub.running else "stopped by a visitor")
+        trouble = self._hub.trouble
+        if trouble is not None:
+            return _line(503, trouble)
+        return _line(200, "ok" if self._hub.running else "stopped by a visitor")
 
     async def metrics(self, request: Request) -> Response:
         from starlette.responses import Response
@@ -224,6 +220,7 @@ def _metrics(hub: Hub, desk: Desk, pictures: Channel) -> Callable[[], tuple[byte
             yield CounterMetricFamily("edgecnn_uploads", "Pictures read for visitors.", value=desk.read_count)
             yield GaugeMetricFamily("edgecnn_frames_per_second", "Frames read per second.", value=rate)
             yield GaugeMetricFamily("edgecnn_frame_age_seconds", "From capture to reading, newest frame.", value=age)
+            yield GaugeMetricFamily("edgecnn_silence_seconds", "Since the newest frame.", value=hub.silent_for)
             yield GaugeMetricFamily("edgecnn_readings", "Readings in the newest frame.",
                                     value=0 if seen is None else len(seen.readings))  # fmt: skip
             yield GaugeMetricFamily("edgecnn_running", "1 while frames are taken.", value=float(hub.running))

@@ -20,6 +20,8 @@ RATE = 15
 """Pictures a second that viewers get at most."""
 QUALITY = 80
 """JPEG quality of them."""
+DEAD_SECONDS = 10.0
+"""Without a frame for so long the camera counts as gone, whatever it says."""
 SILENCE = 2.0
 """Seconds after which a stream repeats itself, so that both sides notice a dead connection."""
 
@@ -63,19 +65,37 @@ class Hub:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since the last observation, or since the beginning."""
+        """Seconds since the last observation, or since the beginning or the last `resume`."""
         return time.monotonic() - self._moment
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no live picture, in a line that names no source; None when there is one or nobody wants one."""
+        if self.ended:
+            return "the source has ended"
+        if self.latest is None:
+            return "no frame yet"
+        if self.running and self.silent_for > DEAD_SECONDS:
+            return f"no frame for {self.silent_for:.0f} s"
+        return None
+
+    def resume(self) -> None:
+        """Take frames again; the time without any does not count."""
+        if self.controls is not None:
+            self._moment = time.monotonic()
+            self.controls.resume()
 
     def message(self) -> dict[str, object]:
         """What the page is told: the newest observation and how the loop is doing."""
-        seen = self.latest
+        seen, trouble = self.latest, self.trouble
         line: dict[str, object] = {"text": "", "readings": []} if seen is None else seen.as_json()
+        fresh = None if trouble else seen  # an old frame has neither age nor rate
         return line | {
             "running": self.running,
-            "age_ms": None if seen is None else round(seen.stats.age * 1000, 1),
-            "fps": None if seen is None else round(seen.stats.rate, 1),
+            "age_ms": None if fresh is None else round(fresh.stats.age * 1000, 1),
+            "fps": None if fresh is None else round(fresh.stats.rate, 1),
             "dropped": 0 if seen is None else seen.stats.dropped,
-            "note": "the source has ended" if self.ended else self.note,
+            "note": trouble if self.ended else self.note or trouble,
             "about": self.about,
         }
 

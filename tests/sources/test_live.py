@@ -120,6 +120,23 @@ def test_tries_are_bounded():
     assert len(lines) == 3 and camera.opened == 4
 
 
+def test_tries_without_end_say_each_thing_once():
+    lines: list[str] = []
+    camera = Scripted(iter([*lost(40), 1, *lost(5)]))
+    source = LiveSource("camera 0", camera, Retry(None, first=0.001, longest=0.003), lines.append)
+    with source:
+        assert source.poll(LONG) is not None
+        wait(lambda: camera.opened >= 50)
+        assert not source.ended
+    assert lines[:4] == [
+        "camera 0: was unplugged; trying again in 0.001 s",
+        "camera 0: was unplugged; trying again in 0.002 s",
+        "camera 0: was unplugged; trying again every 0.003 s",
+        "camera 0: frames come",
+    ]
+    assert lines[4] == "camera 0: was unplugged; trying again every 0.003 s"
+
+
 def test_a_camera_that_was_well_for_a_while_has_all_tries_again():
     camera = Scripted(iter([value for turn in range(6) for value in (turn, *lost(1))]))
     source = LiveSource("camera 0", camera, Retry(attempts=1, first=0.001, healthy=0))
@@ -488,6 +505,19 @@ def test_a_camera_that_was_unplugged_is_tried_again(machine):
     with open_source(["0"], retry=QUICK, notify=lines.append):
         path.unlink()
         wait(lambda: any(f"{path} is absent" in line and "trying again" in line for line in lines))
+
+
+def test_an_absent_camera_is_waited_for_where_that_was_asked_for(machine, rpicam):
+    lines: list[str] = []
+    with open_source(["usb:scope"], retry=Retry(None, first=0.05, longest=0.05, absent=True), notify=lines.append):
+        wait(lambda: "no camera with that name is plugged in; cameras here: none; trying again" in "".join(lines))
+        path = machine(2, "Microscope")
+        wait(lambda: f"{path} gives no video" in lines[-1])  # it is looked for anew, and opened
+    (rpicam / "rpicam-vid").rename(rpicam / "not yet")
+    with open_source(["csi"], retry=Retry(200, first=0.05, longest=0.05, absent=True), notify=lines.append) as source:
+        wait(lambda: "sudo apt install rpicam-apps; trying again" in lines[-1])
+        (rpicam / "not yet").rename(rpicam / "rpicam-vid")
+        assert source.poll(LONG) is not None
 
 
 def test_parts_of_the_raspberry_pi_s_camera_point_to_csi(machine):

@@ -88,6 +88,20 @@ def test_frames_number_and_buttons(serve, browser) -> None:
         thread.join()
 
 
+def test_page_is_there_before_the_camera_and_sees_it_come(serve, browser) -> None:
+    page = serve()
+    browser.get(page.url)
+    wait(browser, lambda: text_of(browser, "state") == "no frame yet")
+    page.tell("camera 0: /dev/video0 is absent; cameras here: none; trying again every 15 s")
+    wait(browser, lambda: text_of(browser, "state").endswith("trying again every 15 s"))
+    shoot(browser, "page-waiting.png")
+    page.take(observation(1, "347", side=480))
+    wait(browser, lambda: text_of(browser, "number") == "347")
+    loaded = "return document.getElementById('picture').naturalWidth"
+    wait(browser, lambda: browser.execute_script(loaded) == 480)
+    wait(browser, lambda: text_of(browser, "state") == "")
+
+
 def test_drawn_seven_is_read_as_seven(serve, browser) -> None:
     page = serve()
     browser.get(page.url)

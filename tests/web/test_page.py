@@ -133,7 +133,7 @@ def test_token_is_asked_for_and_moves_into_a_cookie(serve) -> None:
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
     assert ask(page, "GET", "/", Cookie=cookie.split(";")[0])[0] == 200
     assert ask(page, "GET", "/metrics", Authorization="Bearer a-long-enough-token")[0] == 200
-    assert ask(page, "GET", "/healthz")[0] == 200
+    assert ask(page, "GET", "/healthz")[::2] == (503, b"no frame yet"), "asked without a token"
 
 
 def test_tokens_cannot_be_tried_without_end(serve) -> None:
@@ -223,14 +223,34 @@ def test_viewers_are_bounded_and_leave_their_seat(serve, monkeypatch) -> None:
 
 
 def test_health_tells_a_silent_camera_from_a_stopped_one(serve, monkeypatch) -> None:
-    monkeypatch.setattr(app, "DEAD_SECONDS", 0.2)
-    page = serve()
+    page, loop = serve(), Loop(paused=True)
     page.take(observation())
     assert ask(page, "GET", "/healthz")[::2] == (200, b"ok")
-    time.sleep(0.4)
-    assert ask(page, "GET", "/healthz")[0] == 503
-    page.attach(Loop(paused=True))
+    monkeypatch.setattr(hub, "DEAD_SECONDS", 0)
+    assert ask(page, "GET", "/healthz")[::2] == (503, b"no frame for 0 s")
+    assert [page.hub.message()[name] for name in ("age_ms", "fps", "note")] == [None, None, "no frame for 0 s"]
+    page.attach(loop)
     assert ask(page, "GET", "/healthz")[::2] == (200, b"stopped by a visitor")
+    monkeypatch.setattr(hub, "DEAD_SECONDS", 3600)
+    page.hub._moment -= 4000  # it was stopped for long
+    ask(page, "POST", "/api/start")
+    assert ask(page, "GET", "/healthz")[::2] == (200, b"ok"), "a camera that was stopped has its time to begin again"
+
+
+def test_page_without_a_frame_yet_is_not_healthy_and_says_why(serve) -> None:
+    page = serve()
+    assert ask(page, "GET", "/healthz")[::2] == (503, b"no frame yet")
+    assert page.hub.message()["note"] == "no frame yet"
+    page.tell("camera 0: /dev/video0 is absent; trying again in 1 s")
+    assert page.hub.message()["note"] == "camera 0: /dev/video0 is absent; trying again in 1 s"
+    assert ask(page, "GET", "/healthz")[::2] == (503, b"no frame yet"), "healthz asks for no token, so it names nothing"
+    page.attach(Loop(paused=True))
+    assert ask(page, "GET", "/healthz")[0] == 503, "stopped or not, nobody has seen a picture"
+    page.take(observation())
+    assert ask(page, "GET", "/healthz")[0] == 200
+    assert page.hub.message()["note"] is None
+    page.close()
+    assert page.hub.message()["note"] == "the source has ended"
 
 
 def test_metrics_are_prometheus_text(serve) -> None:
@@ -246,6 +266,7 @@ def test_metrics_are_prometheus_text(serve) -> None:
     assert values["edgecnn_frames_dropped_total"] == 2
     assert values["edgecnn_readings"] == 3
     assert values["edgecnn_uploads_total"] == 1
+    assert 0 <= values["edgecnn_silence_seconds"] < 60
 
 
 def test_closing_ends_streams_and_frees_the_port(serve) -> None:

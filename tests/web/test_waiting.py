@@ -1,0 +1,175 @@
+"""`edgecnn run SOURCE --serve` whose camera is absent, busy or lost: the page is there, says so, and sees it come."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.sources.conftest import RPICAM, Server, mjpeg_server, part
+
+RUN = [sys.executable, "-c", "from edgecnn.cli import main; main()", "run"]
+LONG = 120
+
+
+class Process:
+    """A running `edgecnn run ... --serve`, asked over its page."""
+
+    def __init__(self, *arguments: object, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [*RUN, *map(str, arguments), "--serve", "0"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        )
+        self.said: list[str] = []
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    @cached_property
+    def port(self) -> int:
+        """Where its page is, once it says so."""
+        return int(self.wait_for("open http://").rsplit(":", 1)[1].strip(" /\n"))
+
+    def _listen(self) -> None:
+        for line in self.process.stderr:
+            self.said.append(line)
+            self._lines.put(line)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._listener.join()
+        self.process.stderr.close()
+
+    def wait_for(self, words: str) -> str:
+        """The next line on stderr with these words."""
+        while words not in (line := self._lines.get(timeout=LONG)):
+            pass
+        return line
+
+    def health(self) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LONG)
+        with contextlib.closing(connection):
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+    def healthy(self) -> None:
+        """Wait until /healthz says so."""
+        limit = time.monotonic() + LONG
+        while self.health()[0] != 200:
+            assert time.monotonic() < limit, self.said
+            time.sleep(0.1)
+
+    def message(self, wanted: Callable[[dict], bool]) -> dict:
+        """The next message of the page for which `wanted` holds."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LONG)
+        limit = time.monotonic() + LONG
+        with contextlib.closing(connection):
+            connection.request("GET", "/api/readings")
+            answer = connection.getresponse()
+            while time.monotonic() < limit:
+                line = answer.readline()
+                if line.startswith(b"data: ") and wanted(message := json.loads(line[6:])):
+                    return message
+        raise AssertionError(f"no such message; {self.said}")
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Process]]:
+    running: list[Process] = []
+
+    def begin(*arguments: object, **environment: str) -> Process:
+        running.append(Process(*arguments, **environment))
+        return running[-1]
+
+    yield begin
+    for one in running:
+        one.end()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def seven() -> np.ndarray:
+    frame = np.full((240, 320, 3), 240, np.uint8)
+    return cv2.polylines(frame, [np.array([(110, 60), (200, 60), (150, 190)])], False, (20, 20, 20), 12, cv2.LINE_AA)
+
+
+def camera(port: int) -> Server:
+    """A camera in the network that shows a 7."""
+    data = part(bytes(cv2.imencode(".jpg", seven())[1]))
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield data
+            time.sleep(0.05)
+
+    return mjpeg_server(endless, port)
+
+
+def test_stream_that_comes_later_and_goes_and_comes_back(shipped: Path, start) -> None:
+    port = free_port()
+    run = start(shipped, f"http://bob:secret@127.0.0.1:{port}/")
+    waiting = run.message(lambda message: "no stream there" in str(message["note"]))
+    assert "trying again" in waiting["note"] and waiting["text"] == "" and waiting["fps"] is None
+    assert run.health() == (503, "no frame yet")
+    server = camera(port)
+    run.healthy()
+    assert run.message(lambda message: message["text"] == "7" and message["note"] is None)["frame"] > 0
+    server.kill()
+    run.message(lambda message: "broke off" in str(message["note"]) or "no stream there" in str(message["note"]))
+    server = camera(port)
+    run.wait_for("frames again")
+    run.message(lambda message: message["text"] == "7" and message["note"] is None)
+    run.healthy()
+    assert run.process.poll() is None, "one process all the time"
+    run.process.send_signal(signal.SIGTERM)
+    assert run.process.wait(LONG) == 0
+    server.kill()
+    assert "secret" not in "".join(run.said)
+
+
+def test_camera_of_the_board_that_is_installed_and_plugged_in_later(shipped: Path, start, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "mode").write_text("absent")
+    run = start(shipped, "csi", PATH=f"{programs}:{os.environ['PATH']}")
+    run.message(lambda message: "sudo apt install rpicam-apps; trying again" in str(message["note"]))
+    script = programs / "rpicam-vid.new"
+    script.write_text(RPICAM.format(python=sys.executable))
+    script.chmod(0o755)
+    script.rename(programs / "rpicam-vid")
+    run.message(lambda message: "no cameras available" in str(message["note"]))
+    assert run.health() == (503, "no frame yet")
+    (programs / "mode").write_text("")
+    run.healthy()
+    run.message(lambda message: message["fps"] is not None and message["note"] is None)
+
+
+@pytest.mark.parametrize("source", ["/dev/video99", "csi"])
+def test_tries_that_were_counted_come_to_an_end(shipped: Path, start, source: str, tmp_path: Path) -> None:
+    run = start(shipped, source, "--retries", "1", PATH=str(tmp_path))
+    assert "(given up after 1 tries)" in run.wait_for("given up")
+    assert run.process.wait(LONG) == 1 and "Traceback" not in "".join(run.said)
