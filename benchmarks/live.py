@@ -3,8 +3,9 @@
     python benchmarks/live.py [--bundle digits] [--rounds 9] [--memory 50000] [--json]
 
 Digits are those embedded in scikit-learn, written into a 640x480 MJPG video. The calls that the frames make of OpenCV
-and of the runtime are recorded once and played back bare; loop and playback take turns, so a busy machine slows both
-alike, and the ratio is the median of the rounds' ratios of CPU time. Exit code 1 when a target is missed.
+and of the runtime are recorded once and made again bare, each with what the earlier ones give; loop and bare calls take
+turns, so a busy machine slows both alike, and the ratio is the median of the rounds' ratios of CPU time. Exit code 1
+when a target is missed.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,29 +88,103 @@ def write_video(path: Path, pictures: list[np.ndarray]) -> Path:
 # The pipeline against its own bare calls
 
 
+class Tape:
+    """The calls of OpenCV and of the runtime that frames make, to be made again without what lies between them.
+
+    What a call gives goes on to the calls that took it, so that they find it where the pipeline's calls do: in the
+    cache or not, whole or as a view. Only what is no call's result, or was changed since, is a copy made beforehand.
+    A frame's calls become one function with a line for each, so that nothing but the calls takes time.
+    """
+
+    def __init__(self) -> None:
+        self.frames: list[Callable[[np.ndarray], None]] = []
+        self.counts: Counter[str] = Counter()
+        self._lines: list[tuple[str, list[str]]] = []
+        self._names: dict[str, Any] = {}
+        self._results: dict[int, tuple[np.ndarray, str, np.ndarray]] = {}
+
+    def begin(self, picture: np.ndarray) -> None:
+        """Begin with the calls of a frame."""
+        self._lines, self._names = [], {"ndarray": np.ndarray}
+        self._keep("frame", picture)
+
+    def call(self, kind: str, function: Callable[..., Any], made: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        """Note that `function` is called, and make the call by `made`."""
+        used: list[str] = []
+        written = [self._write(value, used) for value in given]
+        written += [f"{key}={self._write(value, used)}" for key, value in named.items()]
+        result = made(*given, **named)
+        target = f"r{len(self._lines)}"
+        self._lines.append((f"{target} = {self._constant(function)}({', '.join(written)})", used))
+        for place, one in enumerate(result if isinstance(result, tuple) else [result]):
+            if isinstance(one, np.ndarray):
+                self._keep(f"{target}[{place}]" if isinstance(result, tuple) else target, one)
+        self.counts[kind] += 1
+        return result
+
+    def end(self) -> None:
+        """Write the calls of the frame as a function of its picture. A result is let go where it is last used."""
+        last = {name: number for number, (_, used) in enumerate(self._lines) for name in used}
+        lines = ["def play(frame):"]
+        for number, (line, used) in enumerate(self._lines):
+            gone = {name for name in used if last[name] == number} | {f"r{number}"} - last.keys()
+            lines.append(f"    {line}" + "".join(f"; del {name}" for name in sorted(gone)))
+        exec("\n".join([*lines, "    return"]), self._names)
+        self.frames.append(self._names["play"])
+        self._results = {}
+
+    def _keep(self, name: str, array: np.ndarray) -> None:
+        self._results[id(array)] = array, name, array.copy()
+
+    def _write(self, value: Any, used: list[str]) -> str:
+        """An argument as it stands in the function; notes whose result it is."""
+        if isinstance(value, list):
+            return f"[{', '.join(self._write(one, used) for one in value)}]"
+        if not isinstance(value, np.ndarray):
+            return self._constant(value)
+        owner = value
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        _, name, was = self._results.get(id(owner), (None, "", None))
+        if was is None:
+            return self._constant(value.copy())
+        start = value.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+        if not np.array_equal(np.ndarray(value.shape, value.dtype, was, start, value.strides), value):
+            return self._constant(value.copy())
+        used.append(name.partition("[")[0])
+        if value.shape == owner.shape and value.strides == owner.strides:
+            return name
+        return f"ndarray({value.shape}, {value.dtype.str!r}, {name}, {start}, {value.strides})"
+
+    def _constant(self, value: Any) -> str:
+        name = f"c{len(self._names)}"
+        self._names[name] = value
+        return name
+
+
 @contextmanager
-def recorded() -> Iterator[list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]]]:
-    """Record every call of a function of cv2 made inside of it, with copies of what it was given."""
-    calls: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = []
+def recorded(reader: Reader, bare: Callable[[np.ndarray], object]) -> Iterator[Tape]:
+    """Record the calls that a reader's frames make of functions of cv2, and of the runtime as calls of `bare`."""
+    tape = Tape()
+    read, run = reader.read, reader._session.run
 
-    def copied(value: Any) -> Any:
-        return value.copy() if isinstance(value, np.ndarray) else value
-
-    def recording(function: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: Any, **options: Any) -> object:
-            kept = tuple(map(copied, arguments)), {key: copied(value) for key, value in options.items()}
-            calls.append((function, *kept))
-            return function(*arguments, **options)
-
-        return call
+    def reading(frame: Frame) -> object:
+        tape.begin(frame.picture)
+        result = read(frame)
+        tape.end()
+        return result
 
     names = [name for name in dir(cv2) if type(getattr(cv2, name)).__name__ == "builtin_function_or_method"]
     originals = {name: getattr(cv2, name) for name in names}
     try:
         for name, function in originals.items():
-            setattr(cv2, name, recording(function))
-        yield calls
+            setattr(cv2, name, partial(tape.call, "OpenCV", function, function))
+        reader._session.run = partial(tape.call, "runtime", bare, run)
+        reader.read = reading
+        yield tape
     finally:
+        del reader.read
+        reader._session.run = run
         for name, function in originals.items():
             setattr(cv2, name, function)
 
@@ -147,21 +224,15 @@ def pipeline(bundle: Bundle, folder: Path, digits: int, rounds: int) -> list[Row
             with open_source([str(video)]) as source:
                 Live(source, reader, [JsonLines(out.write)], Tracker()).run()
 
-        tensors: list[np.ndarray] = []
-        run = reader._session.run
-        reader._session.run = lambda tensor: (tensors.append(tensor.copy()), run(tensor))[1]
-        with recorded() as calls:
+        with recorded(reader, bare) as tape:
             loop()
-        reader._session.run = run
 
         def playback() -> None:
             capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG)
-            while capture.read()[0]:
-                pass
-            for function, arguments, options in calls:
-                function(*arguments, **options)
-            for tensor in tensors:
-                bare(tensor)
+            for play in tape.frames:
+                play(capture.read()[1])
+            capture.read()  # which tells that the video is over
+            capture.release()
 
         ratios, loops = [], []
         for _ in range(rounds):
@@ -170,7 +241,7 @@ def pipeline(bundle: Bundle, folder: Path, digits: int, rounds: int) -> list[Row
             loops.append((whole / FRAMES, wall / FRAMES))
     cpu = statistics.median(one for one, _ in loops)
     wall = statistics.median(one for _, one in loops)
-    made = f"{len(calls) / FRAMES:.0f} OpenCV and {len(tensors) / FRAMES:.0f} runtime calls"
+    made = " and ".join(f"{count / FRAMES:.0f} {kind}" for kind, count in tape.counts.items()) + " calls"
     return [
         Row(f"pipeline / its {made}, {digits} digits", statistics.median(ratios), "x", 1.25),
         Row(f"frames per second of CPU time, {digits} digits", 1 / cpu, "/s", 150, at_least=True),
