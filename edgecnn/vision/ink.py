@@ -28,6 +28,8 @@ LEVELS = 12
 """Least grey levels by which ink stands out."""
 LEAST = 24
 """Least ink that counts, in 255ths of the paper's light: below it is show-through, shadow and paper grain."""
+_EVERY = np.arange(256, dtype=np.float32)
+"""Every grey level."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,48 +74,62 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
     size = (max(1, width // factor), max(1, height // factor))
     coarse = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     paper = cv2.medianBlur(coarse, WINDOW)
+    high, low = cv2.dilate(paper, None), cv2.erode(paper, None)  # over 3x3
+    steps = _steps(high, low)
     maps = []
     for light in (False, True):
         # Beside a step of the ground (a paper's edge) the coarse level leaks over it by one coarse pixel. The darker of
         # the neighbours for dark ink, the lighter for light ink, keeps that rim from looking like a stroke.
-        ground = (cv2.dilate if light else cv2.erode)(paper, np.ones((3, 3), np.uint8))
-        ground = cv2.resize(ground, (width, height), interpolation=cv2.INTER_LINEAR)
+        ground = cv2.resize(high if light else low, (width, height), interpolation=cv2.INTER_LINEAR)
         lost = cv2.subtract(grey, ground) if light else cv2.subtract(ground, grey)
-        reach = cv2.bitwise_not(ground) if light else ground
-        blind = _blind(paper, (width, height), dark_too=not light)
-        ink = _threshold(lost, cv2.divide(lost, cv2.add(reach, 16), scale=255), light, blind)
+        # In place from here on: what stays in the cache need not come from memory.
+        reach = cv2.bitwise_not(ground, dst=ground) if light else ground
+        share = cv2.divide(lost, cv2.add(reach, 16, dst=reach), scale=255, dst=reach)
+        blind = steps if light else _with_gloom(steps, paper)
+        if blind is not None:
+            blind = cv2.resize(blind, (width, height), interpolation=cv2.INTER_NEAREST)
+        ink = _threshold(lost, share, light, blind)
         if ink is not None:
             maps.append(ink)
     maps.sort(key=lambda ink: -ink.amount)
     return [ink for ink in maps if ink.amount >= 0.3 * maps[0].amount]
 
 
-def _blind(paper: NDArray[np.uint8], size: tuple[int, int], *, dark_too: bool) -> NDArray[np.uint8] | None:
-    """Where the coarse ground makes a step, or is dark beside the rest, at a picture's width and height."""
+def _steps(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Where the coarse ground, by its highest and lowest level nearby, makes a step: 255, else 0; None if nowhere."""
     import cv2
 
-    box = np.ones((3, 3), np.uint8)
-    high, low = cv2.dilate(paper, box), cv2.erode(paper, box)
-    blind = cv2.subtract(high, low) > STEP * high + GRAIN
-    if dark_too:
-        blind |= paper < GLOOM * float(paper.max())
-    if not blind.any():
+    change = cv2.subtract(high, low)
+    if change.max() <= GRAIN:  # as on most papers
         return None
-    full: NDArray[np.uint8] = cv2.resize(blind.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_NEAREST)
-    return full
+    steps = change > STEP * high + GRAIN
+    return steps.view(np.uint8) * np.uint8(255) if steps.any() else None
+
+
+def _with_gloom(steps: NDArray[np.uint8] | None, paper: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Steps of the coarse ground and where it is dark beside the rest: 255, else 0; None if nowhere."""
+    darkest = GLOOM * float(paper.max())
+    if paper.min() >= darkest:
+        return steps
+    gloom = (paper < darkest).view(np.uint8) * np.uint8(255)
+    return gloom if steps is None else gloom | steps
 
 
 def _threshold(
     lost: NDArray[np.uint8], ink: NDArray[np.uint8], light: bool, blind: NDArray[np.uint8] | None
 ) -> Ink | None:
-    """Part ink from paper, by the light that was lost, in grey levels and as a share; None where there is no ink."""
+    """Part ink from paper, by the light that was lost, in grey levels and as a share; None where there is no ink.
+
+    `lost` is written over.
+    """
     import cv2
 
     counts = _histogram(ink)
-    if _noise(counts) > 8:
+    noise = _noise(counts)
+    if noise > 8:
         ink = cv2.GaussianBlur(ink, (5, 5), 0)
         counts = _histogram(ink)
-    noise = _noise(counts)
+        noise = _noise(counts)
     # Where a digit fills the picture, more than 16 % of it is ink: the "noise" is then ink itself.
     least = max(LEAST, min(round(4 * noise), 128))
     level = _upper_mean(counts, least)
@@ -122,9 +138,10 @@ def _threshold(
     threshold = max(least, round(SHARE * level))
     _, mask = cv2.threshold(ink, threshold - 1, 255, cv2.THRESH_BINARY)
     # Where the ground is dark, noise is a large share of little light: it must stand out in grey levels too.
-    _, plain = cv2.threshold(lost, LEVELS - 1, 255, cv2.THRESH_BINARY)
-    mask = cv2.bitwise_and(mask, plain)
-    amount = float((counts[threshold:] * np.arange(threshold, 256)).sum())
+    _, plain = cv2.threshold(lost, LEVELS - 1, 255, cv2.THRESH_BINARY, dst=lost)
+    mask = cv2.bitwise_and(mask, plain, dst=mask)
+    # In float64 a sum of whole numbers is exact, in whatever order they are added.
+    amount = float(counts[threshold:].astype(np.float64) @ _EVERY[threshold:])
     return Ink(ink, mask, threshold, least, level, amount, light, blind)
 
 
@@ -133,10 +150,11 @@ def _noise(counts: NDArray[np.float32]) -> float:
 
     A quarter of the pixels lies above 0.674 of it. Rulings and digits are fewer, so they do not matter.
     """
-    below = np.cumsum(counts)
-    at = int(np.searchsorted(below, 0.75 * below[-1]))
+    below = counts.cumsum()
+    quarter = 0.75 * below[-1]
+    at = int(below.searchsorted(quarter))
     before = below[at - 1] if at else 0.0
-    inside = (0.75 * below[-1] - before) / max(counts[at], 1)  # the levels are whole numbers, the noise is not
+    inside = (quarter - before) / max(counts[at], 1)  # the levels are whole numbers, the noise is not
     return float(at - 0.5 + inside) / 0.674 if at else 0.0
 
 
@@ -144,20 +162,21 @@ def _histogram(ink: NDArray[np.uint8]) -> NDArray[np.float32]:
     import cv2
 
     counts: NDArray[Any] = cv2.calcHist([ink[::2]], [0], None, [256], [0, 256])  # half of the rows tell enough
-    return counts.reshape(-1).astype(np.float32)
+    return counts.reshape(-1)
 
 
 def _upper_mean(counts: NDArray[np.float32], least: int) -> float | None:
     """Mean level of the upper class of N. Otsu's split (1979) of the levels from `least` up; None without any."""
-    levels = np.arange(least, 256, dtype=np.float32)
     counts = counts[least:]
-    below, sums = np.cumsum(counts), np.cumsum(counts * levels)
-    if below[-1] == 0:
+    below, sums = counts.cumsum(), (counts * _EVERY[least:]).cumsum()
+    total, whole = below[-1], sums[-1]
+    if total == 0:
         return None
-    above = below[-1] - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = (sums * below[-1] - sums[-1] * below) ** 2 / (below * above)
-    split = int(np.nanargmax(np.where(above > 0, between, -1)))
-    if above[split] == 0:
-        return float(sums[-1] / below[-1])
-    return float((sums[-1] - sums[split]) / above[split])
+    above = total - below
+    apart = (below > 0) & (above > 0)
+    between = np.full_like(below, -1)
+    np.divide((sums * total - whole * below) ** 2, below * above, out=between, where=apart)
+    split = int(between.argmax())
+    if not apart[split]:  # all of it has one level
+        return float(whole / total)
+    return float((whole - sums[split]) / above[split])
