@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 15
 STEP_SECONDS = 120
 INSTALL_SECONDS = 1800
+EXTRAS = "pi,serve"
+"""Extras of edgecnn that a board gets: what reads and measures, and what shows the page of a service."""
 NEEDED_MB = 700
 """Free space that a first installation asks for: the packages unpacked, and pip's own copies while it works."""
 
@@ -64,7 +66,7 @@ rm -rf "$2"
 # A venv cannot be renamed (its scripts name it), so it is whole only when its last file is there: bin/edgecnn.
 _INSTALL = r"""
 trap 'rm -rf "$1"; exit 143' TERM
-rm -rf "$1" && python3 -m venv "$1" && "$1/bin/pip" -q install --no-cache-dir "$2[pi]" &&
+rm -rf "$1" && python3 -m venv "$1" && "$1/bin/pip" -q install --no-cache-dir "$2" &&
     "$1/bin/edgecnn" --version > /dev/null || { code=$?; rm -rf "$1"; exit "$code"; }
 """
 
@@ -213,11 +215,11 @@ class Board:
                 f"{self.target}: installing needs {NEEDED_MB} MB in {self.facts.home}, {self.facts.free_mb} MB "
                 "are free; make room there"
             )
-        progress(f"installing edgecnn[pi] on {self.target}, once; this takes minutes on a board")
+        progress(f"installing edgecnn[{EXTRAS}] on {self.target}, once; this takes minutes on a board")
         parcel = f"{self.root}/wheel"
         await self.put({name: wheel}, parcel)
-        await self.succeed("sh", "-c", _INSTALL, "sh", venv, f"{parcel}/{name}", doing="installing edgecnn[pi]",
-                           seconds=INSTALL_SECONDS)  # fmt: skip
+        await self.succeed("sh", "-c", _INSTALL, "sh", venv, f"{parcel}/{name}[{EXTRAS}]",
+                           doing=f"installing edgecnn[{EXTRAS}]", seconds=INSTALL_SECONDS)  # fmt: skip
         await self.run("rm", "-rf", parcel)
         return f"{venv}/bin/edgecnn"
 

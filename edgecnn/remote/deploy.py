@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from edgecnn.bundle import Bundle
 
 UNIT = "edgecnn.service"
+IDENTIFIER = "edgecnn"
+"""What marks the service's own lines in the journal; those that systemd writes about it are marked `systemd`."""
 PROOF_PICTURES = 1000
 PROOF_SECONDS = 900
 START_SECONDS = 90
@@ -34,6 +36,25 @@ try:
 except urllib.error.HTTPError:
     pass  # an answer, too: the page is there, the camera is not yet
 """
+
+# Readings go to the page. Messages have to be sent to the journal: left alone, stderr goes where stdout goes.
+_UNIT = f"""
+[Unit]
+Description=edgecnn reads what a camera sees
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={{command}}
+EnvironmentFile={{root}}/environment
+Restart=on-failure
+RestartSec=3
+StandardOutput=null
+StandardError=journal
+SyslogIdentifier={IDENTIFIER}
+
+[Install]
+WantedBy=default.target
+""".lstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +101,7 @@ class Service:
         command = " ".join(
             '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"' for word in words
         )
-        return (
-            "[Unit]\nDescription=edgecnn reads what a camera sees\nStartLimitIntervalSec=0\n\n"
-            f"[Service]\nExecStart={command.replace('$', '$$')}\nEnvironmentFile={root}/environment\n"
-            "Restart=on-failure\nRestartSec=3\nStandardOutput=null\n\n[Install]\nWantedBy=default.target\n"
-        )
+        return _UNIT.format(command=command.replace("$", "$$"), root=root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +254,7 @@ async def _point(board: Board, folder: str) -> None:
 
 async def _restart(board: Board, port: int) -> tuple[bool, tuple[str, ...]]:
     """Start the service anew; tells whether its page answers and it runs on, and its last lines."""
+    since = f"@{(await board.run('date', '+%s')).stdout.strip()}"
     for words in (("daemon-reload",), ("enable", UNIT), ("reset-failed", UNIT), ("restart", UNIT)):
         await _systemctl(board, *words)
     answered = 0
@@ -248,8 +266,8 @@ async def _restart(board: Board, port: int) -> tuple[bool, tuple[str, ...]]:
         if answered or (await board.run("python3", "-c", _ASK, str(port))).code == 0:
             answered += 1
         if answered > SETTLE_SECONDS:
-            return True, await _log(board)
-    return False, await _log(board)
+            return True, await _log(board, since)
+    return False, await _log(board, since)
 
 
 async def _state(board: Board) -> dict[str, str]:
@@ -257,9 +275,14 @@ async def _state(board: Board) -> dict[str, str]:
     return dict(line.split("=", 1) for line in shown.stdout.splitlines() if "=" in line)
 
 
-async def _log(board: Board) -> tuple[str, ...]:
-    lines = (await board.run("journalctl", "--user", "-u", UNIT, "-n", "5", "-o", "cat")).stdout.splitlines()
-    return tuple(line for line in lines if line.strip())
+async def _log(board: Board, since: str = "") -> tuple[str, ...]:
+    """The service's last own lines; where it has none (it could not even be started), what systemd says of it."""
+    words = ["journalctl", "--user", "-u", UNIT, "-n", "5", "-o", "cat", "-q", *(["--since", since] if since else [])]
+    for own in (["-t", IDENTIFIER], []):
+        lines = (await board.run(*words, *own)).stdout.splitlines()
+        if told := tuple(line for line in lines if line.strip()):
+            return told
+    return ()
 
 
 async def _undo(board: Board, before: str, unit_before: str, unit: str) -> None:

@@ -5,6 +5,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from edgecnn.bench.measure import Options
@@ -12,7 +14,7 @@ from edgecnn.bench.sampling import QUICK, THOROUGH
 from edgecnn.bundle import read_bundle
 from edgecnn.errors import MeasurementError, RemoteError
 from edgecnn.remote.bench import arguments, bench_on
-from edgecnn.remote.board import Board, connect
+from edgecnn.remote.board import Board, Outcome, connect
 from edgecnn.remote.wheel import build_wheel
 from edgecnn.spec import Precision, Runtime
 
@@ -68,7 +70,12 @@ def test_failure_there_is_one_line_here(sshd, installed, shipped) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_device_half_is_installed_once_and_measures(sshd, shipped, monkeypatch) -> None:
+def test_device_half_is_installed_once_measures_and_serves(sshd, shipped, monkeypatch, tmp_path) -> None:
+    video = tmp_path / "short.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 5, (160, 120))
+    for _ in range(3):
+        writer.write(np.full((120, 160, 3), 200, np.uint8))
+    writer.release()
     wheel = build_wheel()
     monkeypatch.setattr("edgecnn.remote.board.build_wheel", lambda: wheel)  # the sources may be edited meanwhile
     told: list[str] = []
@@ -86,12 +93,15 @@ def test_device_half_is_installed_once_and_measures(sshd, shipped, monkeypatch) 
     assert not list(venvs[0].rglob("tensorflow*"))
     told.clear()
 
-    async def again() -> str:
+    async def again() -> tuple[str, Outcome]:
         async with connect(sshd.target) as board:
-            return await board.install(told.append)
+            program = await board.install(told.append)
+            return program, await board.run(program, "run", f"{shipped}", f"{video}", "--no-show", "--serve", "0")
 
-    assert asyncio.run(again()) == f"{venvs[0]}/bin/edgecnn"
+    program, served = asyncio.run(again())
+    assert program == f"{venvs[0]}/bin/edgecnn"
     assert told == []
+    assert served.code == 0, served.stderr  # what a service needs is there, too
 
 
 def test_failed_installation_leaves_nothing(sshd, monkeypatch) -> None:
@@ -101,6 +111,6 @@ def test_failed_installation_leaves_nothing(sshd, monkeypatch) -> None:
         async with connect(sshd.target) as board:
             await board.install(lambda line: None)
 
-    with pytest.raises(RemoteError, match=r"installing edgecnn\[pi\] failed: "):
+    with pytest.raises(RemoteError, match=r"installing edgecnn\[pi,serve\] failed: "):
         asyncio.run(talk())
     assert not list((sshd.board_home / ".local/share/edgecnn").glob("venv-*"))

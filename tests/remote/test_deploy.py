@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import shutil
@@ -47,6 +48,12 @@ show)
 esac
 """
 
+JOURNALCTL = r"""#!/bin/sh
+# The service's own lines where they alone are asked for; else with what systemd adds to them.
+tail -n 5 "$HOME/log"
+case " $* " in *" -t edgecnn "*) ;; *) echo 'edgecnn.service: Consumed 1.394s CPU time.';; esac
+"""
+
 
 @pytest.fixture
 def systemd(sshd, monkeypatch: pytest.MonkeyPatch):
@@ -56,7 +63,7 @@ def systemd(sshd, monkeypatch: pytest.MonkeyPatch):
     for name, text in {
         "systemctl": SYSTEMCTL,
         "loginctl": "#!/bin/sh\nexit 0\n",
-        "journalctl": '#!/bin/sh\ntail -n 5 "$HOME/log"\n',
+        "journalctl": JOURNALCTL,
     }.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
@@ -150,9 +157,15 @@ def test_service_that_does_not_stay_up_is_taken_back(systemd, shipped, proof, vi
 
 
 def test_first_service_that_does_not_stay_up_leaves_none(systemd, shipped, proof) -> None:
-    with pytest.raises(RemoteError, match="nothing runs, as before"):
+    with pytest.raises(RemoteError, match=r"did not stay up: edgecnn: .*nonexistent\.avi.*; nothing runs, as before"):
         room.deploy(systemd.target, read_bundle(shipped), Service("/nonexistent.avi", free_port()), proof, str)
     assert room.status(systemd.target).bundle == ""
+
+
+def test_service_that_cannot_even_be_started_shows_what_systemd_says(systemd, shipped, proof, monkeypatch) -> None:
+    monkeypatch.setattr(Service, "unit", lambda *_: "[Service]\nExecStart=/bin/false\nEnvironmentFile=/dev/null\n")
+    with pytest.raises(RemoteError, match=r"did not stay up: edgecnn\.service: Consumed 1\.394s CPU time\.; nothing"):
+        room.deploy(systemd.target, read_bundle(shipped), Service("csi", free_port()), proof, str)
 
 
 def test_board_is_looked_at_before_the_proof(shipped, monkeypatch, tmp_path) -> None:
@@ -196,3 +209,12 @@ def test_service_refuses_what_cannot_be(source: str, port: int, message: str) ->
 def test_unit_quotes_what_systemd_would_read() -> None:
     unit = Service('a "b" 100% $HOME').unit("/p/edgecnn", "/r")
     assert r'"a \"b\" 100%% $$HOME"' in unit
+
+
+def test_unit_sends_messages_and_nothing_else_to_the_journal() -> None:
+    """systemd lets stderr follow stdout where nothing is said, and stdout has a line for each frame."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(Service().unit("/p/edgecnn", "/r"))
+    service = parser["Service"]
+    assert (service["StandardOutput"], service["StandardError"]) == ("null", "journal")
+    assert service["EnvironmentFile"] == "/r/environment"
