@@ -133,8 +133,9 @@ def centre_digits(inks: Sequence[NDArray[np.uint8]], height: int = SIDE, width: 
     """
     if not inks:
         return np.zeros((0, height, width), np.uint8)
-    side = _side(height, width)
-    sheet = max(1, MAX_SHEET // max(side, height))
+    sheet = max(1, MAX_SHEET // max(_side(height, width), height))
+    if len(inks) <= sheet:
+        return _centre(inks, height, width)
     return np.concatenate([_centre(inks[i : i + sheet], height, width) for i in range(0, len(inks), sheet)])
 
 
@@ -149,51 +150,59 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
 
     side = _side(height, width)
     box = side // FINE - 4
-    span = box * FINE
-    fine = np.zeros((len(inks), side, side), np.uint8)
-    zoom = np.empty((2, len(inks)), np.float32)
-    for i, ink in enumerate(inks):
-        ratio = span / max(ink.shape)
-        h, w = max(1, round(ink.shape[0] * ratio)), max(1, round(ink.shape[1] * ratio))
-        zoom[:, i] = h / ink.shape[0], w / ink.shape[1]
-        how = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
-        top, left = (side - h) // 2, (side - w) // 2
-        fine[i, top : top + h, left : left + w] = cv2.resize(ink, (w, h), interpolation=how)
-    fine = _widen(_full(fine))
-    tall, broad = fine.max(axis=2), fine.max(axis=1)
-    top, bottom, anchor_y = _ends(tall)
-    left, right, anchor_x = _ends(broad)
-    longer = np.maximum((bottom - top) / zoom[0], (right - left) / zoom[1])
-    step = np.maximum(longer, FINE / zoom.min(axis=0)) / box * zoom
-    flat = fine.reshape(-1, side)
-    steps = np.arange(side, dtype=np.float32)
-    rows_sum = cv2.reduce(flat, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).reshape(-1, side)
-    mass = np.maximum(rows_sum.sum(axis=1), 1)
-    mass_y = (rows_sum @ steps) / mass
-    mass_x = (np.ones(side, np.float32) @ fine.astype(np.float32) @ steps) / mass
+    fine, zoom = _enlarged(inks, side, box * FINE)
+    _fill(fine)
+    _widen(fine)
+    # Down and across are measured together, from profiles [2, n, side]: all begins and ends are looked for at once.
+    begin, end, anchor = _ends(np.stack([fine.max(axis=2), fine.max(axis=1)]))
+    extent = end - begin
+    step = np.maximum((extent / zoom).max(axis=0), FINE / zoom.min(axis=0)) / box * zoom
     # The grid starts at the ink's edge and moves by whole pixels, as MNIST's did: its own images meet their own grid.
-    y = _grid(height, top, mass_y, step[0], bottom - top, anchor_y)
-    x = _grid(width, left, mass_x, step[1], right - left, anchor_x)
-    first = (np.arange(len(inks), dtype=np.float32) * side)[:, None]
-    rows = np.repeat((np.clip(y, 0, side - 1) + first).reshape(-1, 1), width, axis=1)
-    cols = np.repeat(x, height, axis=0)
+    sizes = np.array([[height], [width]], np.float32)
+    grid = _grid(sizes, begin, _mass(fine), step, extent, anchor)
+    first = np.arange(len(inks), dtype=np.float32)[:, None] * side
+    rows, cols = np.empty((2, len(inks), height, width), np.float32)
+    rows[:] = (grid[0, :, :height].clip(0, side - 1) + first)[:, :, None]
+    cols[:] = grid[1, :, None, :width]
     # Coming to the fine grid and from it to MNIST's each softens the edges a little; this takes it back.
+    flat = fine.reshape(-1, side)
     crisp = cv2.addWeighted(flat, 1 + CRISP, cv2.blur(flat, (3, 3)), -CRISP, 0)
-    digits: NDArray[np.uint8] = cv2.remap(crisp, cols, rows, cv2.INTER_CUBIC)
+    digits: NDArray[np.uint8] = cv2.remap(crisp, cols.reshape(-1, width), rows.reshape(-1, width), cv2.INTER_CUBIC)
     return digits.reshape(-1, height, width)
 
 
-def _full(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _enlarged(
+    inks: Sequence[NDArray[np.uint8]], side: int, span: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Inks made as long as `span`, in the middles of [n, side, side]; and their enlargement, down and across: [2, n]."""
+    import cv2
+
+    fine = np.zeros((len(inks), side, side), np.uint8)
+    zoom = []
+    for sheet, ink in zip(fine, inks, strict=True):
+        height, width = ink.shape
+        ratio = span / max(height, width)
+        h, w = max(1, round(height * ratio)), max(1, round(width * ratio))
+        zoom.append((h / height, w / width))
+        top, left = (side - h) // 2, (side - w) // 2
+        how = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+        cv2.resize(ink, (w, h), dst=sheet[top : top + h, left : left + w], interpolation=how)
+    return fine, np.array(zoom, np.float32).T
+
+
+def _fill(fine: NDArray[np.uint8]) -> None:
     """Scale each of [n, side, side] so that its strongest level is 255; single specks of noise do not count."""
     import cv2
 
-    smooth = cv2.blur(fine.reshape(-1, fine.shape[2]), (3, 3)).reshape(fine.shape)
-    gain = 255 / np.maximum(smooth.max(axis=(1, 2)), 1).astype(np.float32)
-    full: NDArray[np.uint8] = np.minimum(fine * gain[:, None, None], 255).astype(np.uint8)
-    return full
+    smooth = cv2.blur(fine.reshape(-1, fine.shape[2]), (3, 3)).reshape(len(fine), -1)
+    gain = 255 / np.maximum(smooth.max(axis=1), 1).astype(np.float32)
+    levels = fine.astype(np.float32)
+    levels *= gain[:, None, None]
+    np.minimum(levels, 255, out=levels)
+    fine[:] = levels
 
 
-def _widen(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _widen(fine: NDArray[np.uint8]) -> None:
     """Widen thin strokes in [n, side, side]. A long stroke's width is twice its area by its outline's length."""
     import cv2
 
@@ -209,45 +218,60 @@ def _widen(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
     for i in np.nonzero((stroke < THIN) & (outline > 0))[0]:
         size = 1 + 2 * max(1, round((STROKE - stroke[i]) * FINE / 2))
         fine[i] = cv2.dilate(fine[i], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    return fine
+
+
+def _mass(fine: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Centre of mass of each of [n, side, side], down and across: float32 [2, n]."""
+    import cv2
+
+    side = fine.shape[2]
+    steps = np.arange(side, dtype=np.float32)
+    rows = cv2.reduce(fine.reshape(-1, side), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).reshape(-1, side)
+    cols = np.ones(side, np.float32) @ fine.astype(np.float32)
+    mass: NDArray[np.float32] = np.stack([rows @ steps, cols @ steps])
+    mass /= np.maximum(rows.sum(axis=1), 1)
+    return mass
 
 
 def _ends(profile: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Where the ink begins and ends along profiles [n, side], and how much more the end is to be trusted, 0..1.
+    """Where the ink begins and ends along profiles [..., side], and how much more the end is to be trusted, 0..1.
 
     An end is where the ink has half the level that it has a little further in. The stronger it is there, the plainer.
     """
-    begin, first = _begin(profile)
-    end, last = _begin(profile[:, ::-1])
-    return begin, np.float32(profile.shape[1]) - end, last / (first + last)
+    side = profile.shape[-1]
+    begin, level = _begin(np.stack([profile, profile[..., ::-1]]).reshape(-1, side))
+    begin, level = begin.reshape(2, *profile.shape[:-1]), level.reshape(2, *profile.shape[:-1])
+    trust = np.maximum(level, 1) ** 4
+    return begin[0], np.float32(side) - begin[1], trust[1] / (trust[0] + trust[1])
 
 
 def _begin(profile: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Where the ink begins along profiles [n, side], and its level there."""
     n = np.arange(len(profile))
-    first = np.argmax(profile > FAINT, axis=1)
+    first = (profile > FAINT).argmax(axis=1)
     inset = np.minimum(first + INSET, profile.shape[1] - 1)
     level = np.maximum(profile[n, first], profile[n, inset]).astype(np.float32)
     half = np.maximum(level / 2, FAINT)
-    at = np.maximum(np.argmax(profile >= half[:, None], axis=1), 1)
+    at = np.maximum((profile >= half[:, None]).argmax(axis=1), 1)
     inner, outer = profile[n, at].astype(np.float32), profile[n, at - 1].astype(np.float32)
     begin: NDArray[np.float32] = (at - (inner - half) / np.maximum(inner - outer, 1) + 0.5).astype(np.float32)
-    return begin, np.maximum(level, 1) ** 4
+    return begin, level
 
 
 def _grid(
-    size: int,
+    size: NDArray[np.float32],
     begin: NDArray[np.float32],
     mass: NDArray[np.float32],
     step: NDArray[np.float32],
     extent: NDArray[np.float32],
     anchor: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Positions [n, size] in the fine grid of the pixels of the result."""
+    """Positions [2, n, longer size] in the fine grid of the pixels of the result; sizes are [2, 1], all else [2, n]."""
     cells = np.maximum(np.rint(extent / step), 1)
     begin = begin + (extent - cells * step) * anchor
     centre = (mass + 0.5 - begin) / step - 0.5
-    shift = np.clip(np.rint(size / 2 - centre), 0, np.maximum(size - cells, 0))
-    places = np.arange(size, dtype=np.float32) + np.float32(0.5) - shift[:, None]
+    shift = np.minimum(np.maximum(np.rint(size / 2 - centre), 0), np.maximum(size - cells, 0))
+    places = np.arange(int(size.max()), dtype=np.float32) + np.float32(0.5) - shift[..., None]
     # In the 32nds that OpenCV's remap knows, so that a digit's place in the sheet does not round it otherwise.
-    grid: NDArray[np.float32] = (np.rint((begin[:, None] - 0.5 + places * step[:, None]) * 32) / 32).astype(np.float32)
+    grid: NDArray[np.float32] = np.rint((begin[..., None] - 0.5 + places * step[..., None]) * 32) / 32
     return grid
