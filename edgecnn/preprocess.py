@@ -171,10 +171,8 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     return digits.reshape(-1, height, width)
 
 
-def _enlarged(
-    inks: Sequence[NDArray[np.uint8]], side: int, span: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Inks made as long as `span`, in the middles of [n, side, side]; and their enlargement, down and across: [2, n]."""
+def _enlarged(inks: Sequence[NDArray[np.uint8]], side: int, span: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Inks, as long as `span`, in the middles of [n, side, side]; and by how much, down and across: [2, n]."""
     import cv2
 
     fine = np.zeros((len(inks), side, side), np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,20 +45,19 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
     if zoom < 1:
         size = (max(1, round(grey.shape[1] * zoom)), max(1, round(grey.shape[0] * zoom)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    boxes: list[NDArray[np.int32]] = []
-    inks: list[NDArray[np.uint8]] = []
-    for ink in ink_maps(grey):
-        found = blobs(ink)
-        boxes.extend(found.boxes)
-        inks.extend(cut(found, i) for i in range(len(found.boxes)))
-    if not boxes:
+    found = [blobs(ink) for ink in ink_maps(grey)]
+    inks = [cut(one, i) for one in found for i in range(len(one.boxes))]
+    if not inks:
         return []
     pixels = centre_digits(inks)
-    table = np.stack(boxes)
-    sizes = np.rint(np.concatenate([table[:, :2], table[:, 2:] - table[:, :2]], axis=1) / zoom).astype(int).tolist()
+    boxes = np.concatenate([one.boxes for one in found])
+    sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    if zoom < 1:
+        sizes = np.rint(sizes / zoom).astype(int)
+    rounded = [(x, y, width, height) for x, y, width, height in sizes.tolist()]
     return [
-        Candidate((sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3]), pixels[i], line, inks[i])
-        for line, indices in enumerate(reading_order(table))
+        Candidate(rounded[i], pixels[i], line, inks[i])
+        for line, indices in enumerate(reading_order(boxes))
         for i in indices
     ]
 
@@ -76,17 +76,23 @@ def cut(found: Blobs, index: int) -> NDArray[np.uint8]:
 
     left, top, right, bottom = found.boxes[index].tolist()
     rim = 1 + max(right - left, bottom - top) // 20
-    ink = found.ink.map
-    height, width = ink.shape
-    window = (slice(max(top - rim, 0), min(bottom + rim, height)), slice(max(left - rim, 0), min(right + rim, width)))
+    window = (slice(max(top - rim, 0), bottom + rim), slice(max(left - rim, 0), right + rim))
     labels = found.labels[window]
-    own = (labels == found.members[index][0]).view(np.uint8)
-    for other in found.members[index][1:]:
+    first, *others = found.members[index]
+    own = (labels == first).view(np.uint8)
+    for other in others:
         own |= (labels == other).view(np.uint8)
-    near = cv2.dilate(own, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
-    foreign = (labels != 0) & (own == 0)
-    result: NDArray[np.uint8] = ink[window] * near
-    result[foreign] = 0
+    # Its own ink and the paper near it; what is foreign stays out.
+    near = cv2.dilate(own, _square(2 * rim + 1))
+    near &= (labels == 0).view(np.uint8)
+    near |= own
+    result: NDArray[np.uint8] = found.ink.map[window] * near
     # Without the empty part of the margin: what is left fills the fine grid on which the digit is measured.
-    x, y, w, h = cv2.boundingRect(cv2.threshold(result, RIM * found.ink.level, 255, cv2.THRESH_BINARY)[1])
+    x, y, w, h = cv2.boundingRect(cv2.threshold(result, RIM * found.ink.level, 255, cv2.THRESH_BINARY, dst=near)[1])
     return result[max(y - 1, 0) : y + h + 1, max(x - 1, 0) : x + w + 1]
+
+
+@cache
+def _square(side: int) -> NDArray[np.uint8]:
+    """All of a square, as OpenCV wants the reach of a dilation; a side is at most a tenth of a picture's."""
+    return np.ones((side, side), np.uint8)
