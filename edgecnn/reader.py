@@ -97,9 +97,10 @@ class Reader:
         mark("locate")
         probabilities = self._classify(fitted[np.newaxis], mark)
         shown = self._shown(probabilities[0])
-        readings = [self._name(probabilities[0], (left, top, part.shape[1], part.shape[0]), 0)] if shown else []
+        box = (left, top, part.shape[1], part.shape[0])
+        readings = self._named([probabilities[0]], [box], [0]) if shown else ()
         mark("postprocess")
-        return tuple(readings)
+        return readings
 
     def crop(self, picture: Frame | NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
         """Cut out what a reading was read from, as a data set for training wants it.
@@ -156,32 +157,40 @@ class Reader:
         def classify(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
             return self._classify(pixels[..., np.newaxis], mark)
 
-        readings = []
-        for digit in decide(found, classify, reject=self._reject, threshold=self.bundle.reject.threshold):
-            x, y, width, height = digit.candidate.box
-            readings.append(self._name(digit.probabilities, (x + left, y + top, width, height), digit.line))
+        digits = decide(found, classify, reject=self._reject, threshold=self.bundle.reject.threshold)
+        boxes = [(x + left, y + top, w, h) for x, y, w, h in (digit.candidate.box for digit in digits)]
+        readings = self._named([digit.probabilities for digit in digits], boxes, [digit.line for digit in digits])
         mark("postprocess")
-        return tuple(readings)
+        return readings
 
     def _classify(self, fitted: NDArray[np.uint8], mark: Mark) -> NDArray[np.float32]:
         """Probabilities [n, classes] of fitted pixels [n, height, width, channels]."""
-        tensor, session = self._table[fitted], self._session
+        tensor, session = self._table.take(fitted), self._session
         mark("preprocess")
         step = self._batch
-        outputs = np.concatenate([session.run(tensor[i : i + step]) for i in range(0, len(tensor), step)])
+        outputs = [session.run(tensor[i : i + step]) for i in range(0, len(tensor), step)]
         mark("inference")
-        return self.bundle.probabilities(outputs, session)
+        return self.bundle.probabilities(np.concatenate(outputs), session)
 
     def _shown(self, probabilities: NDArray[np.float32]) -> bool:
         """Whether it is sure enough that it is one of the classes, whichever it is."""
         sure = probabilities.max() if self._reject is None else 1 - probabilities[self._reject]
         return bool(sure >= self.bundle.reject.threshold)
 
-    def _name(self, probabilities: NDArray[np.float32], box: Box, line: int) -> Reading:
-        labels, values = self.bundle.labels, probabilities.tolist()
-        order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
-        best = tuple((labels[i], values[i]) for i in order if i != self._reject)[: self._top]
-        return Reading(best[0][0], best[0][1], box, best, None, line)
+    def _named(
+        self, probabilities: Sequence[NDArray[np.float32]], boxes: Sequence[Box], lines: Sequence[int]
+    ) -> tuple[Reading, ...]:
+        """Readings with their best classes, ranked for all at once."""
+        if not probabilities:
+            return ()
+        labels, reject, top = self.bundle.labels, self._reject, self._top
+        table = np.stack(probabilities)
+        ranks = np.argsort(-table, axis=1, kind="stable").tolist()
+        readings = []
+        for values, order, box, line in zip(table.tolist(), ranks, boxes, lines, strict=True):
+            best = tuple([(labels[i], values[i]) for i in order if i != reject][:top])
+            readings.append(Reading(*best[0], box, best, None, line))
+        return tuple(readings)
 
 
 def _best_precision(bundle: Bundle, runtime: Runtime) -> Precision:
