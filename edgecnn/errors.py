@@ -1,7 +1,8 @@
 """The exceptions that edgecnn raises on purpose.
 
 Each message is one line: which argument, what was expected, what came, what to do. The command line prints that line
-and exits with code 1; every other exception is a fault of ours and keeps its traceback.
+and exits with code 2 for an `ArgumentError`, which another command line would not have raised, and with 1 for the
+others; every other exception is a fault of ours and keeps its traceback.
 
     EdgecnnError
     +-- ArgumentError      a value that the caller gave is outside of what is allowed
@@ -19,7 +20,7 @@ and exits with code 1; every other exception is a fault of ours and keeps its tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class EdgecnnError(Exception):
@@ -77,7 +78,7 @@ class RemoteError(EdgecnnError):
 
 
 class StageError(EdgecnnError):
-    """A stage of the pipeline failed.
+    """A stage of the pipeline failed. What the user gave wrong is told as it is, whenever it was noticed.
 
     Args:
         stage: The stage that failed, such as "convert".
@@ -86,7 +87,24 @@ class StageError(EdgecnnError):
     """
 
     def __init__(self, stage: str, after: Sequence[str], cause: EdgecnnError) -> None:
-        done = f" (done before: {', '.join(after)})" if after else ""
-        super().__init__(f"{stage}: {cause}{done}")
+        told = bool(after) and not isinstance(cause, ArgumentError)
+        super().__init__(f"{cause} (in stage {stage}; done before: {', '.join(after)})" if told else str(cause))
         self.stage = stage
         self.after = tuple(after)
+        self.cause = cause
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the known one that it was likely to be.
+
+    Args:
+        name: What came.
+        known: Names that there are.
+
+    Returns:
+        "; did you mean 'NAME'?", or nothing where none is near.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

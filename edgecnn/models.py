@@ -145,7 +145,9 @@ def _open_bundle(where: Path) -> Model:
         folder = find_bundle(where)
         bundle = read_bundle(folder)
     except BundleError as error:
-        raise ModelError(str(error)) from error
+        raise ModelError(
+            f"{error}; a model may also be a run folder, a .keras, .h5 or .tflite file, or a SavedModel"
+        ) from error
     recipe = dict(bundle.recipe)
     identity = Identity(bundle.name, bundle.labels, bundle.image, bundle.locate, bundle.net, recipe, _data_of(bundle))
     trained = folder.parent / f"{folder.name}.keras"

@@ -212,7 +212,14 @@ def test_a_folder_that_is_no_bundle_is_not_replaced(options):
     with pytest.raises(StageError, match="no bundle, so it is not replaced") as error:
         export(options)
     assert isinstance(error.value.__cause__, BundleError)
+    assert error.value.stage == "open", "told before the work"
     assert files(options.out) == {"thesis.txt": b"years of work"}
+
+
+def test_a_name_that_is_none_is_told_before_the_work(options):
+    with pytest.raises(StageError, match="name: expected letters, digits") as error:
+        export(replace(options, name="a/b"))
+    assert error.value.stage == "open"
 
 
 def test_weights_that_are_no_numbers_are_one_line(options, tmp_path):

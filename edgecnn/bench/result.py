@@ -348,6 +348,8 @@ def read_result(path: Path) -> BenchResult:
         if size > MAX_JSON_BYTES:
             raise MeasurementError(f"{path}: expected at most {MAX_JSON_BYTES} bytes, got {size}")
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MeasurementError(f"{path}: cannot be read as the JSON of a bench: {error}") from error
+    except OSError as error:
+        raise MeasurementError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise MeasurementError(f"{path}: expected the JSON of `edgecnn bench --out`, got no text") from error
     return BenchResult.from_json(text, str(path))

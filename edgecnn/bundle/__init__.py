@@ -15,7 +15,7 @@ from edgecnn.bundle.read import read_bundle
 from edgecnn.bundle.reference import Reference, pixels_sha256
 from edgecnn.bundle.schema import Head, Reject
 from edgecnn.bundle.types import Bundle, BundleDraft
-from edgecnn.bundle.write import write_bundle
+from edgecnn.bundle.write import check_target, write_bundle
 
 __all__ = [
     "Bundle",
@@ -23,6 +23,7 @@ __all__ = [
     "Head",
     "Reference",
     "Reject",
+    "check_target",
     "default_bundle",
     "find_bundle",
     "pixels_sha256",

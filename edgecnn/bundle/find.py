@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from edgecnn.bundle.types import JSON
-from edgecnn.errors import BundleError
+from edgecnn.errors import BundleError, did_you_mean
 
 _DEFAULT = "digits"
 
@@ -31,8 +31,11 @@ def find_bundle(name_or_path: str | Path) -> Path:
             if (folder / path / JSON).is_file():
                 return folder / path
     looked = ", ".join(str(folder) for folder in _model_folders())
-    names = ", ".join(shipped_bundles()) or "none"
-    raise BundleError(f"{path}: no such bundle; looked in {looked}; there are: {names}")
+    names = shipped_bundles()
+    raise BundleError(
+        f"{path}: no such bundle; looked in {looked}; there are: {', '.join(names) or 'none'}"
+        f"{did_you_mean(str(path), names)}"
+    )
 
 
 def shipped_bundles() -> tuple[str, ...]:

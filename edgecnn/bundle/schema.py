@@ -94,8 +94,7 @@ class Description:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise BundleError(f"name: expected letters, digits, '.', '_' and '-', got {self.name!r}")
+        check_name(self.name)
         _check_labels(self.labels)
         if self.reject.label is not None and self.reject.label not in self.labels:
             raise BundleError(f"reject label: expected one of the labels, got {self.reject.label!r}")
@@ -231,6 +230,16 @@ def _artifact_json(artifact: Artifact) -> dict[str, Any]:
     for end in ("input", "output"):
         content[end] = {name: getattr(content[end], name) for name in TensorSpec.__slots__}
     return content
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a bundle.
+
+    Raises:
+        BundleError: It is no such name.
+    """
+    if not _NAME.fullmatch(name):
+        raise BundleError(f"name: expected letters, digits, '.', '_' and '-', at most 80, got {short(name)}")
 
 
 def _check_labels(labels: tuple[str, ...]) -> None:

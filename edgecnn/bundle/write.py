@@ -32,8 +32,7 @@ def write_bundle(target: Path, draft: BundleDraft) -> Bundle:
         MissingExtraError: A runtime is not installed.
     """
     target = Path(target)
-    if target.is_dir() and any(target.iterdir()) and not (target / JSON).is_file():
-        raise BundleError(f"{target}: exists and is no bundle, so it is not replaced; choose another name")
+    check_target(target, draft.name)
     description, files = _contents(draft)
     try:
         with replace_folder(target) as folder:
@@ -45,6 +44,21 @@ def write_bundle(target: Path, draft: BundleDraft) -> Bundle:
     except OSError as error:
         raise BundleError(f"{target}: cannot be written: {error.strerror or error}") from error
     return from_description(target, description)
+
+
+def check_target(target: Path, name: str) -> None:
+    """Find out before long work that no bundle of this name can be written there.
+
+    Args:
+        target: Folder of the bundle.
+        name: Its name.
+
+    Raises:
+        BundleError: It is no name, or the folder holds something else than a bundle.
+    """
+    schema.check_name(name)
+    if target.is_dir() and any(target.iterdir()) and not (target / JSON).is_file():
+        raise BundleError(f"{target}: exists and is no bundle, so it is not replaced; choose another name")
 
 
 def _contents(draft: BundleDraft) -> tuple[Description, dict[str, bytes]]:

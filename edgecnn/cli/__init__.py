@@ -4,8 +4,9 @@ A command NAME is one line in `COMMANDS` and the function `NAME` in `edgecnn/cli
 its own, the `typer.Typer` called NAME). Its module is imported when it is called, so the help of all is as quick as the
 help of one.
 
-Exit codes: 0 done, 1 a known error or a failed verdict, 2 wrong usage, 130 interrupted. Whatever else is raised is a
-fault of ours and keeps its traceback; EDGECNN_DEBUG=1 in the environment shows the traceback of known errors too.
+Exit codes: 0 done, 1 a known error or a failed verdict, 2 wrong usage, whoever noticed it: typer or the library, as an
+`ArgumentError`. 130 interrupted. Each is told in one line. Whatever else is raised is a fault of ours and keeps its
+traceback; EDGECNN_DEBUG=1 in the environment shows the traceback of known errors too.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import errno
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from edgecnn import __version__
-from edgecnn.errors import EdgecnnError
+from edgecnn.errors import ArgumentError, EdgecnnError, StageError
 
 COMMANDS: dict[str, str] = {
     "data": "Show what is in a data set: classes, splits, where it is from.",
@@ -41,6 +44,9 @@ MARKUP: Literal["markdown"] = "markdown"
 
 _ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """What the system answers when a disk is full or a file is not ours to touch: no fault of the program."""
+
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""What typer raises for wrong usage; by its address, which depends on the version of typer, it cannot be imported."""
 
 
 def load(name: str) -> Any:
@@ -78,26 +84,49 @@ class _Commands(TyperGroup):
         for name, line in COMMANDS.items():
             self.add_command(_LazyCommand(name, help=line))
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _told():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _told():
             return super().invoke(ctx)
-        except (EdgecnnError, OSError, KeyboardInterrupt) as error:
-            line, code = _verdict(error)
-            if line is None or os.environ.get("EDGECNN_DEBUG") == "1":
-                raise
-            typer.echo(f"edgecnn: {line}", err=True)
-            raise typer.Exit(code) from None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Make of a known exception its line on stderr and its exit code."""
+    try:
+        yield
+    except (EdgecnnError, OSError, KeyboardInterrupt, _UsageError) as error:
+        line, code = _verdict(error)
+        if line is None or os.environ.get("EDGECNN_DEBUG") == "1":
+            raise
+        typer.echo(f"edgecnn: {line}", err=True)
+        raise typer.Exit(code) from None
 
 
 def _verdict(error: BaseException) -> tuple[str | None, int]:
     """The line and the exit code of an exception; no line when it is none of the known ones."""
     if isinstance(error, EdgecnnError):
-        return " ".join(str(error).split()), 1
+        cause = error.cause if isinstance(error, StageError) else error
+        return " ".join(str(error).split()), 2 if isinstance(cause, ArgumentError) else 1
+    if isinstance(error, _UsageError):
+        return _usage(error), 2
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", 130
     if isinstance(error, OSError) and error.errno in _ENVIRONMENT and error.filename is not None:
         return f"{error.filename}: {error.strerror}", 1
     return None, 1
+
+
+def _usage(error: Any) -> str | None:
+    """What typer says of wrong usage in the form of our own errors; None where it shows the whole help instead."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return None
+    words = " ".join(error.format_message().split()).removesuffix(".")
+    command = "edgecnn" if error.ctx is None else error.ctx.command_path
+    return f"{words[:1].lower()}{words[1:]}{'' if words.endswith('?') else '.'} See: {command} --help"
 
 
 app = typer.Typer(

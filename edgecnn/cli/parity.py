@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def parity(
-    bundle: Annotated[str, typer.Argument(help="Folder of a bundle, or the name of a shipped one.")],
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Its folder, or the name of a shipped one.")],
     data: Annotated[
         str | None,
         typer.Option(help="Data set: a name or a folder. [default: that of the stored Keras logits]"),

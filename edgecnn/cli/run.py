@@ -111,6 +111,10 @@ def run(
     output = Output(json, window, save, mqtt, serve, token, corrections, top)
     opened = read_bundle(find_bundle(bundle), verify=False)  # What runs is hashed when it is opened.
     mode = _camera_mode(size, rate)
+    if serve is not None:
+        from edgecnn.web.server import parse_address
+
+        parse_address(serve)  # before a camera is waited for
     with ExitStack() as stack:
         # First the camera: it wakes up while the runtime is loaded.
         lines = _Lines()

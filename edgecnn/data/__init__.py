@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edgecnn.data import folder, live, optdigits
 from edgecnn.data.mnist import FASHION_MNIST, MNIST, load_family
 from edgecnn.data.types import ArraySplit, Dataset, Progress, Skipped, Split
-from edgecnn.errors import ArgumentError
+from edgecnn.errors import ArgumentError, did_you_mean
 
 if TYPE_CHECKING:
     import os
@@ -59,6 +59,7 @@ def load(
     if not str(name) or not path.is_dir():
         raise ArgumentError(
             f"data: expected {', '.join(NAMES)} or a folder with one sub-folder a class, got {str(name)!r}"
+            f"{did_you_mean(str(name), NAMES)}"
         )
     return folder.load_folder(
         path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgecnn import _tf
-from edgecnn.errors import ArgumentError, ModelError
+from edgecnn.errors import ArgumentError, ModelError, did_you_mean
 from edgecnn.nets.alexnet import ALEXNET
 from edgecnn.nets.alexnet_lite import ALEXNET_LITE
 from edgecnn.nets.conv_32_64_64 import CONV_32_64_64
@@ -60,7 +60,7 @@ def get(name: str) -> Net:
         ArgumentError: There is none of this name.
     """
     if name not in NETS:
-        raise ArgumentError(f"net: expected one of {', '.join(NETS)}, got {name!r}")
+        raise ArgumentError(f"net: expected one of {', '.join(NETS)}, got {name!r}{did_you_mean(name, NETS)}")
     return NETS[name]
 
 

@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgecnn import _tf, models
-from edgecnn.bundle import write_bundle
+from edgecnn.bundle import check_target, write_bundle
 from edgecnn.errors import EdgecnnError, StageError
 from edgecnn.files import output_folder
 from edgecnn.pipeline import stages
@@ -55,6 +55,9 @@ def export(options: ExportOptions, progress: Progress | None = None) -> ExportRe
         if options.out is not None:
             output_folder(options.out.parent, "out")
         model = models.open_model(options.model)
+        name = options.name or model.identity.name
+        target = options.out or Path("exports") / name
+        check_target(target, name)
     with run("data"):
         material = load_material(model, options, notes)
         model = identified(model, material, options, notes)
@@ -80,7 +83,6 @@ def export(options: ExportOptions, progress: Progress | None = None) -> ExportRe
         draft = stages.draft_of(artifacts, model, stored, report, options)
         if curve is not None:
             draft = stages.rejecting(draft, curve, material.dataset.name)
-        target = options.out or Path("exports") / draft.name
         bundle = write_bundle(target, draft) if report.passed or options.keep_failed else None
     sizes = {key: len(content) for key, content in artifacts.items()}
     return ExportResult(draft.name, bundle, report, sizes, tuple(notes), run.seconds)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Annotated
 
 import pytest
 import typer
@@ -44,10 +45,10 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (ArgumentError("threads: expected 1..64, got 10000"), "threads: expected 1..64, got 10000"),
         (BundleError("two\n  lines"), "two lines"),
         (MissingExtraError("tensorflow", "train"), "tensorflow is not installed; run: pip install 'edgecnn[train]'"),
-        (StageError("convert", ["load"], EdgecnnError("refused")), "convert: refused (done before: load)"),
+        (StageError("open", [], EdgecnnError("refused")), "refused"),
+        (StageError("convert", ["open"], EdgecnnError("no")), "no (in stage convert; done before: open)"),
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), "/x/y: No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: Permission denied"),
     ],
@@ -60,13 +61,22 @@ def test_known_error_is_one_line_on_stderr_and_exit_code_1(command, error, line)
     assert invoke("probe") == (1, "", f"edgecnn: {line}\n")
 
 
+@pytest.mark.parametrize("wrap", [lambda error: error, lambda error: StageError("data", ["open"], error)])
+def test_wrong_argument_is_one_line_on_stderr_and_exit_code_2(command, wrap):
+    def probe() -> None:
+        raise wrap(ArgumentError("threads: expected 1..64, got 10000"))
+
+    command(probe)
+    assert invoke("probe") == (2, "", "edgecnn: threads: expected 1..64, got 10000\n")
+
+
 def test_every_class_of_the_error_tree_is_known():
     pending = [EdgecnnError]
     while pending:
         kind = pending.pop()
         pending += kind.__subclasses__()
-        error = kind.__new__(kind)
-        assert cli._verdict(error)[1] == 1
+        error = StageError("open", [], EdgecnnError("no")) if kind is StageError else kind.__new__(kind)
+        assert cli._verdict(error)[1] == (2 if kind is ArgumentError else 1)
         assert cli._verdict(error)[0] is not None
 
 
@@ -109,20 +119,50 @@ def test_exit_code_of_a_command_goes_through(command):
     assert [invoke("probe", str(code))[0] for code in (0, 1, 3)] == [0, 1, 3]
 
 
-@pytest.mark.parametrize("arguments", [["probe", "--no-such"], ["probe"], ["probe", "one"], ["nothing"], ["--no-such"]])
-def test_wrong_usage_is_exit_code_2(command, arguments):
-    def probe(number: int) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "says", "command_of"),
+    [
+        (["probe", "1", "--no-such"], "no such option: --no-such", "edgecnn probe"),
+        (["probe", "1", "--countt", "2"], "--count)", "edgecnn probe"),
+        (["probe"], "missing argument 'NUMBER'", "edgecnn probe"),
+        (["probe", "1", "2"], "unexpected extra argument", "edgecnn probe"),
+        (["probe", "one"], "'NUMBER': 'one' is not a valid int", "edgecnn probe"),
+        (["probe", "1", "--count", "9"], "'--count': 9 is not in the range", "edgecnn probe"),
+        (["nothing"], "no such command 'nothing'.", "edgecnn"),
+        (["prob"], "Did you mean 'probe'?", "edgecnn"),
+        (["--no-such"], "no such option: --no-such", "edgecnn"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(command, arguments, says, command_of):
+    def probe(
+        number: Annotated[int, typer.Argument(metavar="NUMBER")], count: Annotated[int, typer.Option(max=3)] = 0
+    ) -> None:
         """Probe."""
 
     command(probe)
     code, out, err = invoke(*arguments)
-    assert (code, out) == (2, "")
-    assert "Usage: " in err
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("edgecnn: ") and says in err and err.endswith(f" See: {command_of} --help\n")
 
 
-def test_a_mistyped_command_is_answered_with_the_nearest(command):
-    command(lambda: None)
-    assert "Did you mean 'probe'?" in " ".join(invoke("prob")[2].split())
+@pytest.mark.parametrize(
+    ("arguments", "code", "meant"),
+    [
+        (["train", "digit"], 2, "digits"),
+        (["train", "alexnet-light"], 2, "alexnet-lite"),
+        (["data", "mnits"], 2, "mnist"),
+        (["run", "digit", "x.png"], 1, "digits"),
+        (["parity", "digitslive"], 1, "digits-live"),
+        (["bench", "tinny"], 1, "tiny"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_nearest(arguments, code, meant):
+    found = invoke(*arguments)
+    assert found[0] == code and f"; did you mean '{meant}'?" in found[2]
+
+
+def test_a_name_that_is_like_none_gets_no_suggestion():
+    assert "did you mean" not in invoke("data", "zebra")[2]
 
 
 def test_a_command_may_have_commands_of_its_own(command):

@@ -82,7 +82,7 @@ def test_the_sheet_is_a_png(pets: Path, tmp_path: Path) -> None:
 def test_a_sheet_that_cannot_be_written_is_told_before_the_work(name: str, pets: Path, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     result = run(tmp_path / "no such data", "--sheet", tmp_path / name)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.startswith("edgecnn: --sheet: expected")
     assert result.stderr.count("\n") == 1
 
@@ -95,9 +95,9 @@ def test_a_sheet_that_cannot_be_written_is_told_before_the_work(name: str, pets:
         (["optdigits", "--test", "0.5"], "optdigits has a split of its own"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_1(arguments: list[str], text: str) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], text: str) -> None:
     result = run(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert text in result.stderr
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""

@@ -62,22 +62,24 @@ def test_json_and_a_failed_verdict(small_run, tmp_path, monkeypatch):
 def test_a_known_error_is_one_line(tmp_path):
     result = run(tmp_path / "nothing.keras", "--int8")
     assert result.exit_code == 1
-    assert result.stderr.startswith("edgecnn: open: ")
+    assert result.stderr.startswith(f"edgecnn: {tmp_path}/nothing.keras: no such bundle; looked in ")
+    assert "a model may also be a run folder, a .keras" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--pixels", "0-1"), 1, "expected BLACK..WHITE"),
-        (("--qat", "2"), 1, "add --int8"),
-        (("--out", "/proc/x/bundle"), 1, "open: out: /proc/x cannot be made"),
-        (("--target", "coreml"), 2, "Invalid value for '--target'"),
-        (("--calibration", "0"), 2, "Invalid value for '--calibration'"),
-        (("--unknown",), 2, "No such option"),
+        (("--pixels", "0-1"), 2, "expected BLACK..WHITE"),
+        (("--qat", "2"), 2, "add --int8"),
+        (("--out", "/proc/x/bundle"), 2, "edgecnn: out: /proc/x cannot be made"),
+        (("--target", "coreml"), 2, "invalid value for '--target'"),
+        (("--calibration", "0"), 2, "invalid value for '--calibration'"),
+        (("--unknown",), 2, "no such option"),
     ],
 )
 def test_wrong_options(arguments, code, message):
     result = run("net.keras", *arguments)
     assert result.exit_code == code
     assert message in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -88,35 +88,39 @@ def test_a_finished_run_again(trained: tuple[Path, Result]) -> None:
     assert "tiny on optdigits" in shown.stdout
     assert "weights of epoch 1 of 1" in shown.stdout
     refused = run(*arguments)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert refused.stderr.startswith("edgecnn: out: ")
     assert "add --resume to go on with it" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "line"),
+    ("arguments", "code", "line"),
     [
-        (("lenet",), "edgecnn: net: expected one of digits, "),
-        (("tiny", "--data", "no/such/folder"), "edgecnn: data: expected mnist, fashion-mnist, optdigits"),
-        (("digits", "--recipe", "seed"), "edgecnn: recipe: digits is a net of our own and has no seed"),
-        (("tiny", "--data", "optdigits", "--epochs", "0"), "edgecnn: epochs: expected a whole number from 1"),
-        (("tiny", "--data", "optdigits", "--rate", "-1"), "edgecnn: rate: expected a number from"),
-        (("tiny", "--data", "optdigits", "--size", "28"), "edgecnn: size: expected WIDTHxHEIGHT such as 224x224"),
-        (("tiny", "--data", "optdigits", "--size", "8x8"), "edgecnn: net tiny: expected a picture of at least 10x10"),
-        (("tiny", "--data", "optdigits", "--channels", "2"), "edgecnn: image channels: expected 1 or 3, got 2"),
-        (("tiny", "--data", "optdigits", "--start", "gone.keras"), "edgecnn: gone.keras: there is no such file"),
-        (("tiny", "--data", "optdigits", "--save", "model.pb"), "edgecnn: model file: expected a name that ends in"),
-        (("tiny", "--data", "optdigits", "--out", "/proc/x"), "edgecnn: out: /proc/x cannot be made: no such file"),
-        (("tiny", "--data", "optdigits", "--seed", "-1"), "edgecnn: seed: expected a whole number from 0"),
+        (("lenet",), 2, "edgecnn: net: expected one of digits, "),
+        (("tiny", "--data", "no/such/folder"), 2, "edgecnn: data: expected mnist, fashion-mnist, optdigits"),
+        (("digits", "--recipe", "seed"), 2, "edgecnn: recipe: digits is a net of our own and has no seed"),
+        (("tiny", "--data", "optdigits", "--epochs", "0"), 2, "edgecnn: epochs: expected a whole number from 1"),
+        (("tiny", "--data", "optdigits", "--rate", "-1"), 2, "edgecnn: rate: expected a number from"),
+        (("tiny", "--data", "optdigits", "--size", "28"), 2, "edgecnn: size: expected WIDTHxHEIGHT such as 224x224"),
+        (
+            ("tiny", "--data", "optdigits", "--size", "8x8"),
+            1,
+            "edgecnn: net tiny: expected a picture of at least 10x10",
+        ),
+        (("tiny", "--data", "optdigits", "--channels", "2"), 2, "edgecnn: image channels: expected 1 or 3, got 2"),
+        (("tiny", "--data", "optdigits", "--start", "gone.keras"), 1, "edgecnn: gone.keras: there is no such file"),
+        (("tiny", "--data", "optdigits", "--save", "model.pb"), 2, "edgecnn: model file: expected a name that ends in"),
+        (("tiny", "--data", "optdigits", "--out", "/proc/x"), 2, "edgecnn: out: /proc/x cannot be made: no such file"),
+        (("tiny", "--data", "optdigits", "--seed", "-1"), 2, "edgecnn: seed: expected a whole number from 0"),
     ],
 )
 def test_mistakes_are_one_line(
-    arguments: tuple[str, ...], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], code: int, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = run("train", *arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == code
     assert result.stderr.startswith(line)
     assert result.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
