@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
 STEEPEST = 45
 """Steepest baseline, in degrees."""
+_DEGREES = np.arange(-STEEPEST, STEEPEST + 1, 3)
+"""Baselines that are tried."""
+_ANGLES = np.deg2rad(_DEGREES)
+_COS, _SIN = np.cos(_ANGLES), np.sin(_ANGLES)
 
 
 def reading_order(boxes: NDArray[np.int32]) -> list[list[int]]:
@@ -22,25 +27,29 @@ def reading_order(boxes: NDArray[np.int32]) -> list[list[int]]:
     Returns:
         Indices of the boxes, one list a line, top to bottom, each left to right.
     """
-    if not len(boxes):
-        return []
+    if len(boxes) < 2:
+        return [[0]] * len(boxes)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2.0
-    height = float(np.median((boxes[:, 2:] - boxes[:, :2]).max(axis=1)))
+    longer = np.sort((boxes[:, 2:] - boxes[:, :2]).max(axis=1))
+    height = float(longer[(len(boxes) - 1) // 2] + longer[len(boxes) // 2]) / 2  # the median
     angle = _slant(centres, height)
-    along = centres @ np.array([np.cos(angle), np.sin(angle)])
-    across = centres @ np.array([-np.sin(angle), np.cos(angle)])
-    order = np.argsort(across, kind="stable")
+    cos, sin = np.cos(angle), np.sin(angle)
+    along, across = centres @ np.array([cos, sin]), centres @ np.array([-sin, cos])
+    order = across.argsort(kind="stable")
     breaks = np.nonzero(np.diff(across[order]) > 0.6 * height)[0] + 1
-    return [line[np.argsort(along[line], kind="stable")].tolist() for line in np.split(order, breaks)]
+    lines = [order[start:end] for start, end in pairwise((0, *breaks.tolist(), len(order)))]
+    return [line[along[line].argsort(kind="stable")].tolist() for line in lines]
 
 
 def _slant(centres: NDArray[np.float64], height: float) -> float:
     """Angle, in radians, along which the centres fall into the fewest and tightest lines; level if none is better."""
-    degrees = np.arange(-STEEPEST, STEEPEST + 1, 3)
-    angles = np.deg2rad(degrees)
-    across = np.sort(np.outer(centres[:, 1], np.cos(angles)) - np.outer(centres[:, 0], np.sin(angles)), axis=0)
-    gaps = np.diff(across, axis=0) / height
-    lines = (gaps > 0.6).sum(axis=0)
-    spread = np.where(gaps > 0.6, 0, gaps).sum(axis=0)
-    cost = lines + spread + np.abs(degrees) / 60
-    return float(angles[int(np.argmin(cost))])
+    across = centres[:, 1, None] * _COS
+    across -= centres[:, 0, None] * _SIN
+    across.sort(axis=0)
+    gaps = np.diff(across, axis=0)
+    gaps /= height
+    breaks = gaps > 0.6
+    lines = breaks.sum(axis=0)
+    gaps[breaks] = 0
+    cost = lines + gaps.sum(axis=0) + np.abs(_DEGREES) / 60
+    return float(_ANGLES[cost.argmin()])

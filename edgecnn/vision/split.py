@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,16 +60,17 @@ def _cuts(ink: NDArray[np.uint8]) -> list[tuple[float, float]]:
     import cv2
 
     height, width = ink.shape
-    low, high = 0.2 * width, 0.8 * width
-    found: list[tuple[float, float, float]] = []
-    for slant in SLANTS:
+    amounts = np.empty((len(SLANTS), width), np.float32)
+    for slant, amount in zip(SLANTS, amounts, strict=True):
         shear = np.array([[1, slant, -slant * (height - 1) / 2], [0, 1, 0]], np.float32)
-        upright = cv2.warpAffine(ink, shear, (width, height))
-        amount = cv2.blur(upright.sum(axis=0, dtype=np.float32)[None], (3, 1))[0]
-        inner = np.arange(1, width - 1)
-        valley = (amount[inner] <= amount[inner - 1]) & (amount[inner] < amount[inner + 1])
-        for column in inner[valley & (inner >= low) & (inner <= high)].tolist():
-            found.append((float(amount[column]), float(column), slant))
+        upright = cv2.warpAffine(ink, shear, (width, height)) if slant else ink
+        amount[:] = cv2.reduce(upright, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0]
+    amounts = cv2.blur(amounts, (3, 1))
+    # Valleys between a fifth and four fifths of the width.
+    first, end = max(1, ceil(0.2 * width)), min(width - 1, floor(0.8 * width) + 1)
+    inner = amounts[:, first:end]
+    valley = (inner <= amounts[:, first - 1 : end - 1]) & (inner < amounts[:, first + 1 : end + 1])
+    found = [(float(inner[i, j]), float(first + j), SLANTS[i]) for i, j in np.argwhere(valley).tolist()]
     cuts: list[tuple[float, float]] = []
     for _, column, slant in sorted(found):
         if all(abs(column - other) >= 0.12 * height or slant != tilt for other, tilt in cuts) and len(cuts) < CUTS:
@@ -78,17 +80,17 @@ def _cuts(ink: NDArray[np.uint8]) -> list[tuple[float, float]]:
 
 def _parts(ink: NDArray[np.uint8], cuts: list[tuple[float, float]]) -> list[tuple[NDArray[np.uint8], tuple[int, int]]]:
     """Ink between cuts, each in its own box with the left upper corner of that."""
+    import cv2
+
     rows, columns = np.arange(ink.shape[0])[:, None], np.arange(ink.shape[1])[None]
-    side = np.zeros(ink.shape, np.int8)
+    side = np.zeros(ink.shape, np.uint8)
     for column, slant in cuts:
         side += columns > column - slant * (rows - (ink.shape[0] - 1) / 2)
     parts = []
     for number in range(len(cuts) + 1):
-        part = np.where(side == number, ink, 0).astype(np.uint8)
-        ys, xs = np.nonzero(part.max(axis=1))[0], np.nonzero(part.max(axis=0))[0]
-        if not len(ys):
-            ys, xs = np.array([0]), np.array([0])
-        parts.append((part[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1], (int(xs[0]), int(ys[0]))))
+        part = ink * (side == number)
+        x, y, width, height = cv2.boundingRect(part)
+        parts.append((part[y : y + max(height, 1), x : x + max(width, 1)], (x, y)))
     return parts
 
 
