@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CERTAIN = 0.9
 """Least probability, of being a digit and of being its best class, for each part of a candidate that is cut."""
+STROKE = 1
+"""The digit that is a bare stroke. It proves no cut: a letter cut between its stems (H, N, U) gives nothing else."""
 NEIGHBOURS = 2
 """Least digits elsewhere in the picture before a candidate is cut: alone, a letter is more likely than two digits."""
 
@@ -96,7 +98,8 @@ def _cut(
         return []
     parts = [part for way in ways for part in way]
     probabilities = classify(np.stack([part.pixels for part in parts]))
-    digits = np.delete(probabilities, reject, axis=1).max(axis=1)
+    named = np.delete(probabilities, reject, axis=1)
+    digits = np.where(named.argmax(axis=1) == STROKE, 0, named.max(axis=1))
     best: list[tuple[Candidate, NDArray[np.float32]]] = []
     best_score, start = threshold, 0
     for way in ways:

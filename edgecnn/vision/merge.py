@@ -48,12 +48,14 @@ def merge(boxes: NDArray[np.int32], ink: Ink) -> list[list[int]]:
     fits = union[..., 1] <= np.maximum(1.5 * tall[None], 1.2 * usual)
     small = area[:, None] < 0.6 * area[None]
     plain = larger & over & fits & (gap[..., 1] <= 0.15 * tall[None]) & (small | (union[..., 1] <= 1.2 * usual))
-    flat = (size[:, 0] >= 1.3 * tall)[:, None] & (tall[:, None] <= 0.35 * tall[None])
-    high_up = np.abs((low[:, 1] + high[:, 1])[:, None] / 2 - low[None, :, 1]) <= 0.3 * tall[None]
-    right = (low[:, None, 0] >= low[None, :, 0]) & (size[:, None, 0] <= tall[None])
-    hat = larger & flat & high_up & right & (gap[..., 0] <= 0.15 * tall[None])
+    flat = (size[:, 0] >= 1.3 * tall)[:, None] & (tall[:, None] <= 0.65 * tall[None])
+    high_up = (low[:, None, 1] <= low[None, :, 1]) & (high[:, None, 1] <= (low[:, 1] + 0.4 * tall)[None])
+    right = (low[:, None, 0] >= low[None, :, 0]) & (size[:, None, 0] <= 1.5 * tall[None])
+    hat = larger & flat & high_up & right & (gap <= [0.15, 0.3] * tall[None, :, None]).all(axis=2)
     joins = plain | hat
-    near = larger & (gap[..., 0] <= 0.05 * tall[None]) & (union.max(axis=2) <= 1.5 * np.maximum(tall[None], usual))
+    # What is wider is two digits, however plainly a faint ruling leads from one to the other.
+    near = larger & (gap[..., 0] <= 0.05 * tall[None])
+    near &= (union <= np.array([1.0, 1.5]) * np.maximum(tall, usual)[None, :, None]).all(axis=2)
     for i, j in np.argwhere(near & ~joins):
         joins[i, j] = _bridged(boxes[i], boxes[j], ink)
     return _groups(joins, gap.max(axis=2))

@@ -24,9 +24,10 @@ FAINT = 0.25
 """Share of the ink's typical level from which a pixel may belong to a ruling, which is fainter than the digits."""
 VOTES = 0.2
 """Share of the picture's width (height) that pixels of a ruling make up when pushed together: it may be faint."""
-COVER, ALONE = 0.7, 0.5
+COVER, ALONE, PLAIN = 0.7, 0.5, 0.5
 """A line is a ruling if it covers this share of its span, or if this share of its pixels hangs on no digit: the bars
-of a row of 7s do neither."""
+of a row of 7s do neither. Where bold digits stand on it, it need cover the paper between them only, but `PLAIN` of its
+span."""
 MOST = 60
 """Most lines that are looked at."""
 
@@ -69,7 +70,8 @@ def _rules(
     import cv2
 
     thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((THICK, 1), np.uint8))
-    runs = cv2.morphologyEx(cv2.subtract(mask, thick), cv2.MORPH_OPEN, np.ones((1, RUN), np.uint8))
+    # A run goes on through what is thick: between bold digits that stand close a ruling shows for a few pixels only.
+    runs = cv2.subtract(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, RUN), np.uint8)), thick)
     votes = round(VOTES * mask.shape[1])
     if cv2.countNonZero(runs) < votes:
         return None
@@ -84,19 +86,36 @@ def _rules(
         band = np.zeros_like(mask)
         cv2.line(band, (0, ends[0]), (mask.shape[1] - 1, ends[1]), 255, 3)
         on = cv2.bitwise_and(runs, band)
-        if _is_ruling(on, labels, loose, least):
+        if _is_ruling(on, cv2.bitwise_and(cv2.subtract(mask, runs), band), labels, loose, least):
             rules |= on
             runs = cv2.subtract(runs, on)
     return rules if rules.any() else None
 
 
-def _is_ruling(on: NDArray[np.uint8], labels: NDArray[Any], loose: NDArray[np.bool_], least: float) -> bool:
-    """Whether the pixels along a line are one: long enough, and without gaps or loose from all digits."""
+def _is_ruling(
+    on: NDArray[np.uint8], beside: NDArray[np.uint8], labels: NDArray[Any], loose: NDArray[np.bool_], least: float
+) -> bool:
+    """Whether the pixels along a line are one: long enough, and without gaps or loose from all digits.
+
+    Args:
+        on: Pixels that may be the line, 255 or 0.
+        beside: Other ink on the line, 255 or 0: digits that stand on it.
+        labels: See `without_rules`.
+        loose: Which of these pieces hang on no digit.
+        least: Least span, in pixels.
+    """
     columns = np.nonzero(on.max(axis=0))[0]
     if not len(columns):
         return False
     span = int(columns[-1] - columns[0]) + 1
-    return bool(span >= least and (len(columns) >= COVER * span or loose[labels[on > 0]].mean() >= ALONE))
+    if span < least:
+        return False
+    if len(columns) >= PLAIN * span:
+        hidden = beside[:, columns[0] : columns[-1] + 1].max(axis=0) > 0
+        hidden[columns - columns[0]] = False
+        if len(columns) >= COVER * (span - np.count_nonzero(hidden)):
+            return True
+    return bool(loose[labels[on > 0]].mean() >= ALONE)
 
 
 def _parted(mask: NDArray[np.uint8], rules: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

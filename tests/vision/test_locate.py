@@ -122,6 +122,14 @@ def test_ruled_paper_is_as_plain_paper(page, slope, thick):
     assert same(boxes(ruled), boxes(plain), 0.7)
 
 
+def test_ruled_paper_under_bold_digits_is_as_plain_paper(page):
+    plain = page("8888888", tall=130, gap=0.05, at=(20, 150), pen=18)
+    ruled = plain.copy()
+    for y in range(10, 480, 45):
+        cv2.line(ruled, (0, y), (639, y), 150, 2, cv2.LINE_AA)
+    assert same(boxes(np.minimum(ruled, plain)), boxes(plain), 0.7)
+
+
 def test_squared_paper_is_as_plain_paper(page):
     plain = page("123|456", tall=70)
     squared = plain.copy()
@@ -151,6 +159,24 @@ def test_a_digit_in_two_pieces_is_one(page):
     cv2.polylines(five, [np.array([[200, 150], [200, 190], [240, 190], [240, 240], [195, 240]])], False, 0, 5)
     cv2.line(five, (208, 145), (245, 143), 0, 5)  # the hat of a 5, written apart
     assert len(boxes(five)) == 1
+
+
+@pytest.mark.parametrize("hat", [((232, 148), (279, 118)), ((240, 141), (335, 136)), ((238, 128), (290, 124))])
+def test_the_hat_of_a_5_may_rise_reach_far_or_float(page, hat):
+    five = page("1", at=(60, 130), tall=110)
+    bowl = [[230, 158], [222, 190], [255, 190], [255, 240], [212, 240]]
+    cv2.polylines(five, [np.array(bowl)], False, 0, 7)
+    cv2.line(five, *hat, 0, 7)
+    found = boxes(five)
+    assert len(found) == 2
+    assert found[1][1] < 140 and found[1][0] + found[1][2] > 280
+
+
+def test_a_flat_stroke_far_above_is_no_hat(page):
+    five = page("1", at=(60, 130), tall=110)
+    cv2.polylines(five, [np.array([[230, 158], [222, 190], [255, 190], [255, 240], [212, 240]])], False, 0, 7)
+    cv2.line(five, (232, 90), (300, 88), 0, 7)
+    assert boxes(five)[1][1] > 140
 
 
 def test_neighbours_stay_out_of_a_crop(page):
