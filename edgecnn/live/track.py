@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecnn.errors import ArgumentError
 from edgecnn.spec import Reading
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 REACH = 0.6
 """How far a reading may lie from where its track is expected, in heights of the larger of the two."""
@@ -29,7 +25,7 @@ CONFIRM = 2
 @dataclass(slots=True)
 class _Track:
     number: int
-    box: NDArray[np.float64]
+    box: tuple[float, float, float, float]
     reading: Reading
     seen: float
     hits: int = 0
@@ -47,7 +43,7 @@ class _Track:
         """What all frames say together: the mean probability of each label, newer frames counting more."""
         best = sorted(self.votes.items(), key=lambda vote: -vote[1])[:top]
         ranked = tuple((label, min(votes / self.weight, 1.0)) for label, votes in best)
-        x, y, width, height = (round(value) for value in self.box.tolist())
+        x, y, width, height = (round(value) for value in self.box)
         return Reading(*ranked[0], (x, y, width, height), ranked, self.number, self.reading.line)
 
 
@@ -77,7 +73,7 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._next = 1
         self._time = float("-inf")
-        self._shift = np.zeros(2)
+        self._shift = (0.0, 0.0)
 
     def update(self, readings: Sequence[Reading], when: float) -> tuple[Reading, ...]:
         """Take the readings of the next frame.
@@ -99,14 +95,14 @@ class Tracker:
         for index, reading in enumerate(readings):
             track = matched.get(index) or self._begin(reading)
             track.vote(reading, keep)
-            track.box, track.reading, track.seen = np.array(reading.box, np.float64), reading, when
+            track.box, track.reading, track.seen = reading.box, reading, when
             track.hits += 1
         visible = [t for t in self._tracks if t.hits >= CONFIRM and when - t.seen <= self._hold]
         results = [track.result(self._top) for track in visible]
         return tuple(sorted(results, key=lambda result: (result.line, result.box[0])))
 
     def _begin(self, reading: Reading) -> _Track:
-        track = _Track(self._next, np.array(reading.box, np.float64), reading, self._time)
+        track = _Track(self._next, reading.box, reading, self._time)
         self._next += 1
         self._tracks.append(track)
         return track
@@ -115,20 +111,21 @@ class Tracker:
         """Pair readings with tracks, the nearest first, around where the last movement puts them."""
         if not self._tracks or not readings:
             return {}
-        ours, theirs = _corners(track.box for track in self._tracks), _corners(r.box for r in readings)
+        ours = np.array([track.box for track in self._tracks], np.float64)
+        theirs = np.array([reading.box for reading in readings], np.float64)
         expected = ours[:, :2] + self._shift + ours[:, 2:] / 2
-        offset = expected[:, None] - (theirs[:, :2] + theirs[:, 2:] / 2)[None]
-        heights, other = ours[:, 3][:, None], theirs[:, 3][None]
+        offset = expected[:, None] - (theirs[:, :2] + theirs[:, 2:] / 2)
+        heights, other = ours[:, 3, None], theirs[:, 3]
         taller, lower = np.maximum(heights, other), np.minimum(heights, other)
         distance = np.hypot(offset[..., 0], offset[..., 1]) / taller
-        distance[taller > lower * GROWTH] = np.inf
-        last = np.array([track.reading.label for track in self._tracks])
-        cost = distance + STRANGE * (last[:, None] != np.array([reading.label for reading in readings])[None])
-        rows, columns = np.nonzero(distance <= REACH)
-        nearest = np.argsort(cost[rows, columns], kind="stable")
+        near = np.nonzero((distance <= REACH) & (taller <= lower * GROWTH))
+        cost = []
+        for far, i, j in zip(distance[near].tolist(), *(places.tolist() for places in near), strict=True):
+            strange = self._tracks[i].reading.label != readings[j].label
+            cost.append((far + STRANGE * strange, i, j))
         pairs: dict[int, _Track] = {}
         taken = set()
-        for i, j in zip(rows[nearest].tolist(), columns[nearest].tolist(), strict=True):
+        for _, i, j in sorted(cost):
             if i not in taken and j not in pairs:
                 pairs[j] = self._tracks[i]
                 taken.add(i)
@@ -137,18 +134,21 @@ class Tracker:
     def _move(self, readings: Sequence[Reading], matched: dict[int, _Track]) -> None:
         """Learn how all moved since the last frame, and move along what was not read."""
         if not matched:
-            self._shift = np.zeros(2)
+            self._shift = (0.0, 0.0)
             return
-        steps = np.array([np.subtract(readings[j].box[:2], track.box[:2]) for j, track in matched.items()])
-        self._shift = np.median(steps, axis=0)
+        steps = [(readings[j].box[0] - track.box[0], readings[j].box[1] - track.box[1]) for j, track in matched.items()]
+        across, down = (_median(way) for way in zip(*steps, strict=True))
+        self._shift = (across, down)
         found = {track.number for track in matched.values()}
         for track in self._tracks:
             if track.number not in found:
-                track.box[:2] += self._shift
+                x, y, width, height = track.box
+                track.box = (x + across, y + down, width, height)
 
 
-def _corners(boxes: Iterable[Sequence[float] | NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.array(list(boxes), np.float64)
+def _median(values: Sequence[float]) -> float:
+    ranked = sorted(values)
+    return (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2
 
 
 class Steady:
