@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 CERTAIN = 0.9
 """Least probability, of being a digit and of being its best class, for each part of a candidate that is cut."""
-STROKE = 1
-"""The digit that is a bare stroke. It proves no cut: a letter cut between its stems (H, N, U) gives nothing else."""
+STROKE, SURE = 1, 0.99
+"""The digit that is a bare stroke. Many a letter (H, N, R) is cut into such and something else: a cut that gives only
+strokes proves no digits, and where one part is a stroke each must have this probability."""
 NEIGHBOURS = 2
 """Least digits elsewhere in the picture before a candidate is cut: alone, a letter is more likely than two digits."""
 
@@ -99,13 +100,15 @@ def _cut(
     parts = [part for way in ways for part in way]
     probabilities = classify(np.stack([part.pixels for part in parts]))
     named = np.delete(probabilities, reject, axis=1)
-    digits = np.where(named.argmax(axis=1) == STROKE, 0, named.max(axis=1))
+    digits, stroke = named.max(axis=1), named.argmax(axis=1) == STROKE
     best: list[tuple[Candidate, NDArray[np.float32]]] = []
     best_score, start = threshold, 0
     for way in ways:
-        score = float(digits[start : start + len(way)].min())
-        if score >= best_score:
+        own = slice(start, start + len(way))
+        score = float(digits[own].min())
+        proven = not stroke[own].any() or (score >= SURE and not stroke[own].all())
+        if proven and score >= best_score:
             best_score = score
-            best = list(zip(way, probabilities[start : start + len(way)], strict=True))
-        start += len(way)
+            best = list(zip(way, probabilities[own], strict=True))
+        start = own.stop
     return best

@@ -100,6 +100,18 @@ def test_a_letter_between_whose_stems_a_cut_would_pass_stays_whole(page):
     assert len(found) == 2
 
 
+@pytest.mark.parametrize(("sure", "digits"), [(0.98, 2), (0.995, 4)])
+def test_a_stroke_beside_a_digit_must_be_surer(page, sure, digits):
+    def classify(pixels):
+        result = np.zeros((len(pixels), 11), np.float32)
+        names = answers([(9, NONE), (0, 1)])(pixels).argmax(axis=1)
+        names[np.nonzero(names == 1)[0][1::2]] = 7  # the right part of each cut
+        result[np.arange(len(names)), names] = sure
+        return result
+
+    assert len(decide(locate(two_joined(page)), classify, reject=NONE, threshold=0.5)) == digits
+
+
 def test_alone_it_is_a_letter_and_stays_whole():
     sheet = np.full((480, 640), 225, np.uint8)
     for x in (200, 245):
