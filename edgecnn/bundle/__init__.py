@@ -10,6 +10,7 @@
 A bundle is written all or nothing. When it is read, every hash is checked, and so is whatever a session runs.
 """
 
+from edgecnn.bundle.card import share_of_float32
 from edgecnn.bundle.find import default_bundle, find_bundle, shipped_bundles
 from edgecnn.bundle.read import read_bundle
 from edgecnn.bundle.reference import Reference, pixels_sha256
@@ -28,6 +29,7 @@ __all__ = [
     "find_bundle",
     "pixels_sha256",
     "read_bundle",
+    "share_of_float32",
     "shipped_bundles",
     "write_bundle",
 ]

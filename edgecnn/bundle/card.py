@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.spec import Fit, Format, Locate
+from edgecnn.spec import Fit, Format, Locate, Precision
 
 if TYPE_CHECKING:
     from edgecnn.bundle.types import Bundle
@@ -63,9 +63,12 @@ def _accuracy(parity: Any) -> str:
     if equal:
         counts = f"{equal['equal']:,} of {equal['total']:,}"
         proof = f" The int8 files for both runtimes gave equal outputs, bit for bit, on {counts}."
+    machine = f" Machine: {parity['machine']}." if parity.get("machine") else ""
     return (
         _table(("what", "top-1", "95 % interval", "agrees with the float model"), lines)
-        + f"\n\nMeasured on {parity['images']:,} pictures of {parity['dataset']} that it was not trained on.{proof}"
+        + f"\n\nMeasured on {parity['images']:,} pictures of {parity['dataset']} that it was not trained on."
+        + proof
+        + machine
     )
 
 
@@ -79,11 +82,34 @@ def _accuracy_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _files(bundle: Bundle) -> str:
+    sizes = {(a.format, a.precision): a.bytes for a in bundle.artifacts}
     lines = [
-        (f"`{a.file}`", f"{a.bytes:,}", a.input.dtype, a.output.dtype, f"`{a.sha256[:16]}...`")
+        (
+            f"`{a.file}`",
+            f"{a.bytes:,}",
+            share_of_float32(sizes, a.format, a.precision) or "-",
+            a.input.dtype,
+            a.output.dtype,
+            f"`{a.sha256[:16]}...`",
+        )
         for a in bundle.artifacts
     ]
-    return _table(("file", "bytes", "input", "output", "sha256"), lines)
+    return _table(("file", "bytes", "of float32", "input", "output", "sha256"), lines)
+
+
+def share_of_float32(sizes: Mapping[tuple[Format, Precision], int], kind: Format, precision: Precision) -> str | None:
+    """How large an artefact is against the float32 one of its format, such as "32 %".
+
+    Args:
+        sizes: Bytes of each artefact.
+        kind: Its format.
+        precision: Its precision.
+
+    Returns:
+        None for a float32 artefact itself, and where there is none.
+    """
+    whole = sizes.get((kind, Precision.FLOAT32))
+    return None if precision is Precision.FLOAT32 or not whole else f"{100 * sizes[kind, precision] / whole:.0f} %"
 
 
 def _preprocessing(bundle: Bundle) -> str:
@@ -127,14 +153,27 @@ def _limits(bundle: Bundle) -> str:
 
 def _made(bundle: Bundle) -> str:
     lines = [("made", bundle.created)]
-    lines += [(f"recipe: {name}", _plain(value)) for name, value in bundle.recipe.items()]
+    lines += [(f"recipe: {name}", _plain(value)) for name, value in bundle.recipe.items() if value is not None]
     lines += [(name, version) for name, version in bundle.versions.items()]
     return _table(("", ""), lines)
 
 
 def _plain(value: Any) -> str:
-    text = " ".join(str(value).split())
+    text = " ".join(_words(value).split())
     return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _words(value: Any) -> str:
+    """A value of JSON as people write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words(item)}" for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_words, value))
+    return "-" if value is None else str(value)
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

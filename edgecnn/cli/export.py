@@ -28,7 +28,15 @@ def export(
         bool, typer.Option("--softmax", help="Keep the softmax inside; else they end in logits.")
     ] = False,
     calibration: Annotated[int, typer.Option(min=1, help="Held-out pictures that set the scales of int8.")] = 500,
-    qat: Annotated[int, typer.Option(min=0, metavar="EPOCHS", help="Fine-tune for int8 first, with TFMOT.")] = 0,
+    qat: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="EPOCHS",
+            help="Train on for int8 first, with TFMOT and the model's own data set. Worth its time only where the "
+            "verdict fails without it, or int8 loses more than you like: the shipped nets do without.",
+        ),
+    ] = 0,
     data: Annotated[
         str | None,
         typer.Option(help="Data set to calibrate and judge with: a name or a folder. [default: the model's own]"),
@@ -110,13 +118,17 @@ def _tell_json(result: ExportResult) -> None:
 
 
 def _tell(result: ExportResult) -> None:
+    from edgecnn.bundle import share_of_float32
     from edgecnn.cli.parity import show_parity
 
     for line in result.notes:
         show.note(line)
     show_parity(result.report, result.name)
-    rows = [(kind, precision, f"{size:,}") for (kind, precision), size in sorted(result.sizes.items())]
-    show.table("artefacts", ("format", "precision", "bytes"), rows)
+    rows = [
+        (kind, precision, f"{size:,}", share_of_float32(result.sizes, kind, precision))
+        for (kind, precision), size in sorted(result.sizes.items())
+    ]
+    show.table("artefacts", ("format", "precision", "bytes", "of float32"), rows)
     if result.bundle is not None:
         show.text(f"bundle: {result.bundle.path}")
     else:

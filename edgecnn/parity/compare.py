@@ -129,11 +129,11 @@ def compare(
     base = base_of(answers)
     if base is None:
         notes.append("no float reference: accuracy and agreement are not judged")
-    elif base.name != KERAS:
+    elif not base.of_keras:
         notes.append(f"no Keras logits for these pictures: compared with {base.name}")
     labels = np.asarray(pictures.labels)[chosen]
     rows = tuple(row_of(one, base, labels) for one in answers)
-    notes += notes_of(rows, base, budget)
+    notes += notes_of(answers, rows, budget)
     equality = equality_of(answers)
     return ParityReport(
         rows=rows,
@@ -144,7 +144,7 @@ def compare(
         available=len(pictures),
         images_sha256=digest,
         budget=budget,
-        reasons=tuple(reasons_of(rows, base, equality, budget)),
+        reasons=tuple(reasons_of(answers, rows, base, equality, budget)),
         notes=tuple(notes),
         machine=machine or f"{platform.machine()}, {platform.system()} {platform.release()}",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.metrics import accuracy, agreement, flips, is_finite, max_abs_difference, sqnr_db
-from edgecnn.parity.report import KERAS, Budget, Equality, Row
+from edgecnn.parity.report import Budget, Equality, Row
 from edgecnn.spec import Precision, TensorSpec
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Answers:
     """What one model or artefact gave.
 
     Attributes:
-        name: Name of its row.
+        name: Name of its row, for people.
         precision: Its number format.
         file: File name of the artefact; None for Keras.
         output: The artefact's output; None for Keras.
@@ -37,11 +37,16 @@ class Answers:
     raw: NDArray[Any]
     values: NDArray[np.float32]
 
+    @property
+    def of_keras(self) -> bool:
+        """Whether the Keras model gave them, not an artefact."""
+        return self.output is None
+
 
 def base_of(answers: Sequence[Answers]) -> Answers | None:
     """With what the others are compared: Keras, else the first float32 artefact. None when none is finite."""
     floats = [one for one in answers if one.precision is Precision.FLOAT32]
-    floats.sort(key=lambda one: one.name != KERAS)
+    floats.sort(key=lambda one: not one.of_keras)
     return next((one for one in floats if is_finite(one.values).all()), None)
 
 
@@ -73,7 +78,7 @@ def row_of(one: Answers, base: Answers | None, labels: NDArray[np.int64]) -> Row
 
 def equality_of(answers: Sequence[Answers]) -> Equality | None:
     """How alike the two int8 artefacts are; None unless there are two."""
-    pair = [(one.output, one.raw) for one in answers if one.precision is Precision.INT8 and one.output is not None]
+    pair = [(one.output, one.raw) for one in _int8(answers) if one.output is not None]
     if len(pair) != 2:
         return None
     (one, a), (two, b) = pair
@@ -87,35 +92,42 @@ def equality_of(answers: Sequence[Answers]) -> Equality | None:
     return Equality(int((distance == 0).all(axis=1).sum()), total, int((distance > 0).sum()), int(distance.max()))
 
 
-def reasons_of(rows: Sequence[Row], base: Answers | None, equality: Equality | None, budget: Budget) -> Iterator[str]:
-    """Why the artefacts fail, a line each."""
-    for row in rows:
+def reasons_of(
+    answers: Sequence[Answers], rows: Sequence[Row], base: Answers | None, equality: Equality | None, budget: Budget
+) -> Iterator[str]:
+    """Why the artefacts fail, a line each; `rows` are those of `answers`, in their order."""
+    right = next((row.accuracy for one, row in zip(answers, rows, strict=True) if one is base), None)
+    for one, row in zip(answers, rows, strict=True):
         if row.bad:
             yield f"{row.name}: NaN or infinity in the outputs of {row.bad:,} pictures"
-        elif base is not None and row.name != base.name:
-            right = next(each.accuracy for each in rows if each.name == base.name)
-            yield from _losses(row, base, right.correct if right else 0, budget)
+        elif base is not None and right is not None and one is not base:
+            yield from _losses(one, row, base, right.correct, budget)
     if equality is not None and equality.equal < equality.total:
         by = f", the largest difference is {equality.largest}" if equality.largest is not None else ""
         yield (
-            f"TFLite int8 and ONNX int8: outputs are equal on {equality.equal:,} of {equality.total:,} pictures, "
+            f"{' and '.join(one.name for one in _int8(answers))}: outputs are equal on {equality.equal:,} of {equality.total:,} pictures, "
             f"all are wanted (single outputs that differ: {equality.outputs:,}{by})"
         )
 
 
-def notes_of(rows: Sequence[Row], base: Answers | None, budget: Budget) -> Iterator[str]:
+def notes_of(answers: Sequence[Answers], rows: Sequence[Row], budget: Budget) -> Iterator[str]:
     """What one should know about reasons, a line each: an agreement that fails by chance or for good, nobody knows."""
     wanted = budget.min_agreement / 100
-    for row in rows:
+    for one, row in zip(answers, rows, strict=True):
         found = row.agreement
-        if base is not None and found is not None and found.value < wanted <= found.high:
+        if found is not None and found.value < wanted <= found.high:
+            helps = "more pictures, --qat, a longer training" if one.precision is Precision.INT8 else "more pictures"
             yield (
                 f"{row.name}: {found.total:,} pictures are too few to decide, the 95 % interval of its agreement is "
-                f"{100 * found.low:.2f}..{100 * found.high:.2f} %; what helps: more pictures, --qat, a longer training"
+                f"{100 * found.low:.2f}..{100 * found.high:.2f} %; what helps: {helps}"
             )
 
 
-def _losses(row: Row, base: Answers, correct: int, budget: Budget) -> Iterator[str]:
+def _int8(answers: Sequence[Answers]) -> list[Answers]:
+    return [one for one in answers if one.precision is Precision.INT8 and not one.of_keras]
+
+
+def _losses(one: Answers, row: Row, base: Answers, correct: int, budget: Budget) -> Iterator[str]:
     if row.accuracy is None or row.agreement is None or row.max_difference is None:
         return
     total = row.accuracy.total
@@ -131,7 +143,7 @@ def _losses(row: Row, base: Answers, correct: int, budget: Budget) -> Iterator[s
             f"at least {budget.min_agreement:g} % are wanted"
         )
     most = budget.float_tolerance * max(1.0, float(np.abs(base.values).max()))
-    if row.name.endswith(Precision.FLOAT32) and row.max_difference > most:
+    if one.precision is Precision.FLOAT32 and row.max_difference > most:
         yield f"{row.name}: logits differ from {base.name} by {row.max_difference:.3g}, at most {most:.3g} is allowed"
 
 

@@ -25,9 +25,19 @@ _TRIAL = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """The pictures of an export, labels counting in the model's classes."""
+    """The pictures of an export, labels counting in the model's classes.
+
+    Attributes:
+        dataset: Where they are from.
+        image: How a picture gets the model's size; scale and offset are those of the model only if it says them.
+        test: What the artefacts are judged on.
+        held: What was held out of the training.
+        calibration: uint8 [n, h, w, c] of them that set the scales.
+        calibration_labels: int64 [n].
+    """
 
     dataset: Dataset
+    image: ImageSpec
     test: Pictures
     held: Pictures
     calibration: NDArray[np.uint8]
@@ -62,7 +72,7 @@ def load_material(model: models.Model, options: ExportOptions, notes: list[str])
         notes += calibration.doubts(validation.labels[chosen], model.classes, options.calibration)
     image = _image(model, dataset, options)
     test = relabelled(dataset.test, dataset.labels, labels)
-    return Material(dataset, test, validation, validation.pixels(chosen, image), validation.labels[chosen])
+    return Material(dataset, image, test, validation, validation.pixels(chosen, image), validation.labels[chosen])
 
 
 def _dataset(model: models.Model, options: ExportOptions, notes: list[str]) -> Dataset:
@@ -90,7 +100,7 @@ def _image(model: models.Model, dataset: Dataset, options: ExportOptions) -> Ima
 def identified(model: models.Model, material: Material, options: ExportOptions, notes: list[str]) -> models.Model:
     """The model with all of its identity: what it does not say comes from the options, the data, or a trial."""
     known = model.identity
-    image = _image(model, material.dataset, options)
+    image = material.image
     ends = options.pixels
     if ends is None and known.image is None:
         if model.function is not None and model.function.scales_itself:

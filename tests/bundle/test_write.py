@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecnn.bundle import BundleDraft, Head, Reject, read_bundle, write_bundle
+from edgecnn.bundle import BundleDraft, Head, Reject, read_bundle, share_of_float32, write_bundle
 from edgecnn.errors import BundleError
 from edgecnn.files import sha256
 from edgecnn.spec import Format, ImageSpec, Precision
@@ -158,11 +158,23 @@ PARITY = {
     "int8_equal": {"equal": 10000, "total": 10000},
     "images": 10000,
     "dataset": "mnist test",
+    "machine": "a Pi 4",
 }
 
 
 def test_the_card_says_what_the_bundle_is(draft: BundleDraft, tmp_path: Path) -> None:
-    card = (write_bundle(tmp_path / "x", one(draft, measured={"parity": PARITY})).path / "README.md").read_text()
+    recipe = {
+        "epochs": 6,
+        "rate": 0.1 + 0.2,
+        "keep_best": True,
+        "held_out": None,
+        "augmentation": {"rotation": 10, "fill": "black"},
+        "steps": [3, 5.0],
+    }
+    made = write_bundle(tmp_path / "x", one(draft, measured={"parity": PARITY}, recipe=recipe))
+    sizes = {artifact.file: artifact.bytes for artifact in made.artifacts}
+    card = (made.path / "README.md").read_text()
+    assert "held_out" not in card, "what was not set is not told"
     for line in (
         "# small",
         "A **small** net.",
@@ -170,15 +182,26 @@ def test_the_card_says_what_the_bundle_is(draft: BundleDraft, tmp_path: Path) ->
         "| TFLite int8 | 99.59 % | 99.44 .. 99.70 % | 99.91 % |",
         "| ONNX int8 | NaN or infinity | - | - |",
         "Measured on 10,000 pictures of mnist test that it was not trained on.",
-        "bit for bit, on 10,000 of 10,000.",
-        "`small-int8.tflite`",
+        "bit for bit, on 10,000 of 10,000. Machine: a Pi 4.\n",
+        f"| `small-int8.tflite` | {sizes['small-int8.tflite']:,} | - | int8 | int8 |",
         "`tensor = pixel * 0.00392156862745098 + 0.0`",
         "edgecnn run small picture.png",
         "Readings below a probability of 0.50 are not shown.",
         "| recipe: epochs | 6 |",
+        "| recipe: rate | 0.3 |",
+        "| recipe: keep_best | yes |",
+        "| recipe: augmentation | rotation 10, fill black |",
+        "| recipe: steps | 3, 5 |",
         "CC0",
     ):
         assert line in card, line
+
+
+def test_sizes_are_compared_with_float32_of_the_same_format() -> None:
+    sizes = {(Format.TFLITE, Precision.FLOAT32): 1000, (Format.TFLITE, Precision.INT8): 316}
+    sizes[Format.ONNX, Precision.INT8] = 350
+    shares = [share_of_float32(sizes, *key) for key in sizes]
+    assert shares == [None, "32 %", None]
 
 
 def test_the_card_of_a_bare_bundle(draft: BundleDraft, tmp_path: Path) -> None:

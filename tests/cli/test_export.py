@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from edgecnn.bundle import read_bundle
 from edgecnn.cli import app
 from edgecnn.parity import Budget
+from edgecnn.spec import Precision
 
 LENIENT = ("--max-drop", "1", "--min-agreement", "98")
 
@@ -33,8 +34,12 @@ def test_the_answer(exported):
         assert row in result.stdout
     assert "bit for bit, on 401 of 401 pictures" in result.stdout
     assert "PASSED" in result.stdout
-    for artifact in read_bundle(out).artifacts:
+    bundle = read_bundle(out)
+    for artifact in bundle.artifacts:
         assert f"{artifact.bytes:,}" in result.stdout
+        if artifact.precision is Precision.INT8:
+            share = artifact.bytes / bundle.artifact(artifact.format, Precision.FLOAT32).bytes
+            assert f"{artifact.bytes:,} {100 * share:.0f} %" in " ".join(result.stdout.split())
     assert f"bundle: {out}" in result.stdout
 
 
