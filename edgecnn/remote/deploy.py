@@ -56,6 +56,10 @@ SyslogIdentifier={IDENTIFIER}
 WantedBy=default.target
 """.lstrip()
 
+# A user's services run without a login only where that is asked for. What was asked for by us, a mark tells `remove`.
+_LINGER = r"""[ -e "/var/lib/systemd/linger/$(id -un)" ] || { loginctl enable-linger && : > "$1/lingers"; }"""
+_NO_LINGER = r"""[ ! -e "$1/lingers" ] || loginctl disable-linger"""
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -162,9 +166,9 @@ async def _deploy(target: str, bundle: Bundle, service: Service, proof: Callable
             raise RemoteError(
                 f"{board.target}: the service did not stay up: {log[-1] if log else 'no word why'}; {went}"
             )
-        if (await board.run("loginctl", "enable-linger")).code != 0:
+        if (await board.run("sh", "-c", _LINGER, "sh", board.root)).code != 0:
             tell("the service ends at logout; run on the board: sudo loginctl enable-linger $USER")
-        await _forget(board, keep=(folder, before))
+        await _forget(board, keep=(folder, before, program.removesuffix("/bin/edgecnn")))
         return await _status(board)
 
 
@@ -302,9 +306,10 @@ async def _stop(board: Board) -> None:
 
 
 async def _forget(board: Board, keep: tuple[str, ...]) -> None:
-    """Remove older bundles; the one before stays, to go back to by hand."""
-    listed = (await board.run("ls", "-1", f"{board.root}/bundles")).stdout.split()
-    old = [path for path in (f"{board.root}/bundles/{name}" for name in listed) if path not in keep]
+    """Remove older installations and bundles; the bundle before stays, to go back to by hand."""
+    listed = await board.run("find", board.root, f"{board.root}/bundles", "-mindepth", "1", "-maxdepth", "1",
+                             "(", "-name", "venv-*", "-o", "-path", f"{board.root}/bundles/*", ")")  # fmt: skip
+    old = [path for path in listed.stdout.splitlines() if path not in keep]
     if old:
         await board.run("rm", "-rf", *old)
 
@@ -329,4 +334,5 @@ def _address(unit: str) -> tuple[str, int]:
 
 async def _remove(board: Board) -> None:
     await _stop(board)
+    await board.run("sh", "-c", _NO_LINGER, "sh", board.root)
     await board.succeed("rm", "-rf", board.root, doing="removing edgecnn")

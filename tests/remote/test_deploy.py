@@ -62,7 +62,7 @@ def systemd(sshd, monkeypatch: pytest.MonkeyPatch):
     programs.mkdir()
     for name, text in {
         "systemctl": SYSTEMCTL,
-        "loginctl": "#!/bin/sh\nexit 0\n",
+        "loginctl": '#!/bin/sh\necho "$1" >> "$HOME/loginctl"\n',
         "journalctl": JOURNALCTL,
     }.items():
         (programs / name).write_text(text)
@@ -130,6 +130,7 @@ def test_service_is_proven_started_shown_and_removed(systemd, shipped, proof, vi
     assert room.status(systemd.target).bundle == ""
     assert not (systemd.board_home / ".local/share/edgecnn").exists()
     assert not (systemd.board_home / "pid").exists()
+    assert (systemd.board_home / "loginctl").read_text().split() == ["enable-linger", "disable-linger"]
 
 
 def test_bundle_that_fails_its_parity_there_is_not_switched_to(systemd, shipped, proof, video, tmp_path) -> None:
@@ -146,6 +147,16 @@ def test_bundle_that_fails_its_parity_there_is_not_switched_to(systemd, shipped,
     assert (after.bundle, after.active) == (good.bundle, "active")
     bundles = systemd.board_home / ".local/share/edgecnn/bundles"
     assert [path.name for path in bundles.iterdir()] == [good.bundle]
+
+
+def test_installation_of_an_older_version_goes_with_the_switch(systemd, shipped, proof, video) -> None:
+    ours = systemd.board_home / ".local/share/edgecnn"
+    (ours / "venv-000000000000" / "bin").mkdir(parents=True)
+    (ours / "bundles" / "older-000000000000").mkdir(parents=True)
+    room.deploy(systemd.target, read_bundle(shipped), Service(video, free_port()), proof, str)
+    assert not list(ours.glob("venv-*"))
+    assert [path.name[:7] for path in (ours / "bundles").iterdir()] == ["digits-"]
+    assert (ours / "data" / "mnist").is_dir()
 
 
 def test_service_that_does_not_stay_up_is_taken_back(systemd, shipped, proof, video) -> None:
