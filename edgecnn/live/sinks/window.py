@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from edgecnn.spec import Reading
 
 TITLE = "edgecnn"
-SETTLE_SECONDS = 5.0
-"""Within which a new window is not taken for closed."""
 HELP = ("q  quit", "s  save this frame", "space  pause, go on", "c  correct a label", "h  this help")
 ESCAPE, TAB, ENTER = 27, 9, 13
 
@@ -58,15 +56,13 @@ class Window:
         self._note = ("", 0.0)
         self._correcting: int | None = None
         self._was_paused = False
-        self._shown_at = time.monotonic()
+        self._appeared = False
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def take(self, observation: Observation) -> None:
         """Show the frame and act on a key."""
         import cv2
 
-        if self._last is None:
-            self._shown_at = time.monotonic()
         if self._last is None or self._last.frame.picture.shape != observation.frame.picture.shape:
             height, width = observation.frame.picture.shape[:2]
             zoom = min(1.0, 1280 / width, 800 / height)
@@ -87,6 +83,11 @@ class Window:
     def _refresh(self) -> None:
         import cv2
 
+        visible = _visible()
+        if self._appeared and not visible:  # closed by its frame; asked first, since showing a picture opens it again
+            self._controls.stop()
+            return
+        self._appeared = visible
         if self._last is not None:
             picture = self._last.overlay()
             lines = self._lines(self._last)
@@ -94,14 +95,8 @@ class Window:
                 picture = self._annotated(picture, lines)
             cv2.imshow(TITLE, picture)
         key = cv2.pollKey()
-        if self._settled() and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
-            self._controls.stop()  # The window was closed by its frame.
-        elif key >= 0:
+        if key >= 0:
             self._act(key & 0xFF)
-
-    def _settled(self) -> bool:
-        """Whether the window has been there for a while: while a desktop takes it in, it is invisible now and then."""
-        return self._last is not None and time.monotonic() - self._shown_at > SETTLE_SECONDS
 
     def _lines(self, observation: Observation) -> list[str]:
         lines: list[str] = []
@@ -178,3 +173,15 @@ class Window:
 
     def _tell(self, line: str) -> None:
         self._note = (line, time.monotonic() + 3)
+
+
+def _visible() -> bool:
+    """Whether the window is there; it may have been closed by its frame."""
+    import cv2
+
+    try:
+        return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+    except cv2.error as error:
+        if error.code != cv2.Error.StsNullPtr:
+            raise
+        return False  # Qt's own state goes with its last window
