@@ -72,7 +72,7 @@ class FolderSplit:
 
         def place(rows: range) -> None:
             for row in rows:
-                out[row] = fit(read(self.paths[chosen[row]]), image)
+                out[row] = fit(read(self.paths[chosen[row]], listen=False), image)  # damage was looked for before
 
         # One share for each thread, not one picture: handing over a small picture costs as much as decoding it.
         deque(_in_threads(place, [range(start, len(chosen), _THREADS) for start in range(_THREADS)]), maxlen=0)

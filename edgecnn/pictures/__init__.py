@@ -1,7 +1,8 @@
 """Picture files become arrays here and nowhere else: JPEG, PNG, BMP and WebP, from anywhere, trusted by nobody.
 
-The header is read before anything is decoded, so a file that promises a picture too large costs nothing; a file that
-ends too early is refused, where OpenCV alone would fill the rest with grey.
+The header is read before anything is decoded, so a file that promises a picture too large costs nothing. A file that
+ends too early, or whose pixels are damaged as far as the decoder notices, is refused; OpenCV alone would give it as a
+picture that is grey or shifted from there on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import ArgumentError, DataError, MissingExtraError
+from edgecnn.pictures.damage import listened
 from edgecnn.pictures.header import Header, read_header
 
 if TYPE_CHECKING:
@@ -39,17 +41,18 @@ def shown(name: Path | str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
 
 
-def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read(path: Path, *, max_pixels: int = MAX_PIXELS, listen: bool = True) -> NDArray[np.uint8]:
     """Read a picture file, see `decode`.
 
     Args:
         path: A regular file.
         max_pixels: Largest width times height that is accepted.
+        listen: As in `decode`.
 
     Raises:
         DataError: It is no regular file, cannot be read, is larger than `MAX_BYTES` or is refused by `decode`.
     """
-    return decode(read_bytes(path), name=str(path), max_pixels=max_pixels)
+    return decode(read_bytes(path), name=str(path), max_pixels=max_pixels, listen=listen)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -75,13 +78,17 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{name}: cannot be read: {(error.strerror or str(error)).lower()}") from error
 
 
-def decode(data: bytes, *, name: str = "picture", max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode(
+    data: bytes, *, name: str = "picture", max_pixels: int = MAX_PIXELS, listen: bool = True
+) -> NDArray[np.uint8]:
     """Decode a JPEG, PNG, BMP or WebP picture.
 
     Args:
         data: The whole file.
         name: What errors call it.
         max_pixels: Largest width times height that is accepted.
+        listen: Refuse a JPEG whose pixels are damaged, see `damage.py`. JPEGs are then decoded one at a time; many
+            threads that decode files which were looked at before leave it out.
 
     Returns:
         uint8 [h, w] where the file is grey, else [h, w, 3] BGR, as OpenCV has it; upright (its EXIF orientation is
@@ -106,9 +113,15 @@ def decode(data: bytes, *, name: str = "picture", max_pixels: int = MAX_PIXELS) 
             f"{name}: expected at most {max_pixels / 1e6:g} megapixels, got {header.width} x {header.height}; "
             "make the picture smaller"
         )
-    picture = _pixels(data, header)
+    damage = None
+    if listen and header.kind == "JPEG":
+        picture, damage = listened(lambda: _pixels(data, header))
+    else:
+        picture = _pixels(data, header)
     if picture is None or picture.shape[:2] != (header.height, header.width):
         raise DataError(f"{name}: the {header.kind} data is damaged; save the picture again")
+    if damage is not None:
+        raise DataError(f"{name}: the JPEG data is damaged ({damage}); copy or save the picture again")
     return _upright(picture, header.orientation)
 
 
