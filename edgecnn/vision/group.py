@@ -80,8 +80,10 @@ def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDAr
     height, width = labels.shape
     x, y, w, h, area = stats.T
     longer = np.maximum(w, h)
-    rim = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=len(stats))
-    good: NDArray[np.bool_] = (area >= 6) & (longer >= 4) & (rim <= 0.1 * longer)
+    good: NDArray[np.bool_] = (area >= 6) & (longer >= 4)
+    if (good & ((x == 0) | (y == 0) | (x + w == width) | (y + h == height)))[1:].any():
+        edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        good &= np.bincount(edges, minlength=len(stats)) <= 0.1 * longer
     good &= (w < 0.9 * width) & (h < 0.98 * height)
     beside = (np.minimum(x, width - x - w) < MARGIN) & (h > 3 * w)
     good &= ~(beside | ((np.minimum(y, height - y - h) < MARGIN) & (w > 3 * h)))  # a sliver of what lies beyond
@@ -96,5 +98,7 @@ def _digit_like(boxes: NDArray[np.int32]) -> NDArray[np.bool_]:
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
     good: NDArray[np.bool_] = (np.maximum(width, height) >= SMALLEST) & (width <= WIDEST * height)
     if good.sum() >= 4:
-        good &= (height <= TALLEST * np.median(height[good])) | (width > 0.3 * height)
+        ranked = np.sort(height[good])
+        usual = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2  # the median
+        good &= (height <= TALLEST * usual) | (width > 0.3 * height)
     return good

@@ -46,7 +46,7 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
     import cv2
 
     height, width = ink.mask.shape
-    _, faint = cv2.threshold(ink.map, max(FAINT * ink.level, ink.floor), 255, cv2.THRESH_BINARY)
+    whole = ink
     for upright, least in ((False, ACROSS * width), (True, DOWN * height)):
         along, across = stats[1:, 3 if upright else 2], stats[1:, 2 if upright else 3]
         dashes = (along >= 3 * across) & (across <= 2 * THICK)
@@ -54,6 +54,7 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
         if not long.any() and along[dashes].sum() < least / 4:
             continue
         loose = np.concatenate([[True], dashes])
+        _, faint = cv2.threshold(whole.map, max(FAINT * ink.level, ink.floor), 255, cv2.THRESH_BINARY)
         lines = np.ascontiguousarray(faint.T) if upright else faint
         rules = _rules(lines, labels.T if upright else labels, loose, least)
         if rules is not None:
