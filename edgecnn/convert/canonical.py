@@ -12,11 +12,14 @@ def canonical(model: Any) -> None:
 
     Nodes come in the order in which a walk back from the output, through the inputs of each node in their order, leaves
     them: each after what it reads. Nodes and tensors are numbered in that order, equal constants become one and are
-    listed in the order of their first use, attributes are sorted by name.
+    listed in the order of their first use, attributes are sorted by name. Only the zero points of weights stay apart:
+    OpenVINO computes in floats where a convolution shares them with a dense layer.
 
     Args:
         model: `onnx.ModelProto` with one input and one output, changed in place.
     """
+    from onnx import TensorProto
+
     graph = model.graph
     nodes = _walk(graph)
     names = {"": "", graph.input[0].name: graph.input[0].name, graph.output[0].name: graph.output[0].name}
@@ -24,12 +27,17 @@ def canonical(model: Any) -> None:
     given = {tensor.name: tensor for tensor in graph.initializer}
     for number, node in enumerate(nodes):
         node.name = f"{number:03d}_{node.op_type}"
+        dequantizes_weights = node.op_type == "DequantizeLinear" and node.input[0] in given
         for place, name in enumerate(node.input):
+            own = f"{number:03d}.{place}"
+            if place == 2 and dequantizes_weights and given[name].data_type == TensorProto.INT8:
+                node.input[place] = _constant(given[name], own, constants, apart=True)
+                continue
             if name not in names:
-                names[name] = _constant(given[name], f"{node.name}.{place}", constants)
+                names[name] = _constant(given[name], own, constants)
             node.input[place] = names[name]
         for place, name in enumerate(node.output):
-            names.setdefault(name, f"{node.name}:{place}")
+            names.setdefault(name, f"{number:03d}:{place}")
             node.output[place] = names[name]
         attributes = sorted(node.attribute, key=lambda attribute: str(attribute.name))
         node.ClearField("attribute")
@@ -66,12 +74,12 @@ def _walk(graph: Any) -> list[Any]:
     return nodes
 
 
-def _constant(tensor: Any, name: str, constants: dict[bytes, Any]) -> str:
+def _constant(tensor: Any, name: str, constants: dict[bytes, Any], *, apart: bool = False) -> str:
     from onnx import numpy_helper
 
     # Written anew, because the same values can stand in a tensor as raw bytes or as a list of numbers.
     copy = numpy_helper.from_array(numpy_helper.to_array(tensor))
-    key = copy.SerializeToString(deterministic=True)
+    key = name.encode() if apart else copy.SerializeToString(deterministic=True)
     if key not in constants:
         copy.name = name
         constants[key] = copy

@@ -1,9 +1,10 @@
 """TFLite -> ONNX, with the TFLite file's own integers.
 
-tf2onnx translates; two things are then put right. ONNX Runtime fuses int8 networks to integer kernels on x86 only when
-the activations are uint8, so every activation becomes uint8 (zero point + 128, same scale: the same real values). And
-tf2onnx keeps either of two equal nodes, from run to run, so the graph is written anew in an order and with names that
-follow from the graph alone.
+tf2onnx translates; three things are then put right. ONNX Runtime fuses int8 networks to integer kernels on x86 only
+when the activations are uint8, so every activation becomes uint8 (zero point + 128, same scale: the same real values).
+Operators that move integers get the pair of dequantize and quantize around them by which OpenVINO knows an int8
+network. And tf2onnx keeps either of two equal nodes, from run to run, so the graph is written anew in an order and with
+names that follow from the graph alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from edgecnn import _tf
 from edgecnn.convert.canonical import canonical
 from edgecnn.convert.grey_conv import widen_grey_conv
+from edgecnn.convert.pairs import pair_moves
 from edgecnn.convert.rounding import clamp_integers, match_average_pool, match_global_average, match_leaky_relu
 from edgecnn.convert.tflite import check_ends, one_line
 from edgecnn.convert.uint8 import use_uint8
@@ -47,6 +49,7 @@ def to_onnx(tflite: bytes, metadata: dict[str, str] | None = None) -> bytes:
     match_global_average(model)
     clamp_integers(model)
     widen_grey_conv(model)
+    pair_moves(model)
     canonical(model)
     for key, value in sorted((metadata or {}).items()):
         entry = model.metadata_props.add()

@@ -9,7 +9,7 @@ import numpy as np
 from edgecnn.errors import ConversionError
 
 _SHIFT = 128
-_MOVES = {
+MOVES = {
     "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Concat", "Slice", "Split", "Gather",
     "Expand", "Tile", "Max", "Min", "Pad", "DepthToSpace", "SpaceToDepth",
 }  # fmt: skip
@@ -52,7 +52,7 @@ def use_uint8(model: Any) -> None:
 def _shift_operator(graph: Any, constants: dict[str, Any], node: Any) -> None:
     from onnx import TensorProto
 
-    if node.op_type not in _MOVES:
+    if node.op_type not in MOVES:
         raise ConversionError(
             f"ONNX: {node.op_type} computes on int8 itself; expected it between dequantize and quantize"
         )

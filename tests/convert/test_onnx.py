@@ -14,7 +14,7 @@ import onnx as onnx_package
 import pytest
 from onnx import numpy_helper
 
-from edgecnn.convert import onnx
+from edgecnn.convert import onnx, source, tflite
 from edgecnn.convert.canonical import canonical
 from edgecnn.errors import ConversionError
 from edgecnn.runtime.session import open_session, raw_outputs
@@ -145,3 +145,43 @@ def test_a_float_operator_in_an_int8_file_fails_the_check(converted):
     model.graph.node.insert(place + 1, onnx_package.helper.make_node("Add", [source, "float"], ["sum"], "sum"))
     with pytest.raises(ConversionError, match="Exp stray computes on floats"):
         onnx.check(model.SerializeToString(), Precision.INT8)
+
+
+MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")
+
+
+@pytest.mark.parametrize("name", ["plain", "global average", "branches", "padding"])
+def test_moves_stand_between_a_pair_that_onnx_runtime_drops(converted, name, tmp_path, monkeypatch):
+    int8 = converted(name).int8
+    translated = onnx.to_onnx(int8)
+    nodes = onnx_package.load_from_string(translated).graph.node
+    moves = [node for node in nodes if node.op_type in MOVES]
+    for move in moves:
+        before = next(node for node in nodes if move.input[0] in node.output)
+        (after,) = (node for node in nodes if move.output[0] in node.input)
+        assert (before.op_type, after.op_type) == ("DequantizeLinear", "QuantizeLinear")
+        assert before.input[1:] == after.input[1:]
+    assert len(moves) >= 2
+    (tmp_path / "paired").mkdir()
+    paired = optimized(translated, tmp_path / "paired")
+    monkeypatch.setattr(onnx, "pair_moves", lambda model: None)
+    assert onnx.to_onnx(int8) != translated
+    assert paired == optimized(onnx.to_onnx(int8), tmp_path)
+
+
+def test_weights_share_no_zero_points(net, pictures):
+    def body(k, x):
+        return k.Dense(8)(k.Flatten()(k.Conv2D(8, 3)(k.Conv2D(8, 3, strides=2)(x))))
+
+    float32 = tflite.to_float(source.trace(net(body), Path("net")).whole)
+    graph = onnx_package.load_from_string(onnx.to_onnx(tflite.to_int8(float32, pictures))).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    zero_points = [
+        node.input[2]
+        for node in graph.node
+        if node.op_type == "DequantizeLinear"
+        and node.input[0] in constants
+        and constants[node.input[0]].data_type == onnx_package.TensorProto.INT8
+    ]
+    assert len(zero_points) == 3
+    assert len(set(zero_points)) == 3
