@@ -145,9 +145,8 @@ def _open_bundle(where: Path) -> Model:
         folder = find_bundle(where)
         bundle = read_bundle(folder)
     except BundleError as error:
-        raise ModelError(
-            f"{error}; a model may also be a run folder, a .keras, .h5 or .tflite file, or a SavedModel"
-        ) from error
+        also = "a model may also be a run folder, a .keras, .h5 or .tflite file, or a SavedModel"
+        raise ModelError(f"{error} ({also})") from error
     recipe = dict(bundle.recipe)
     identity = Identity(bundle.name, bundle.labels, bundle.image, bundle.locate, bundle.net, recipe, _data_of(bundle))
     trained = folder.parent / f"{folder.name}.keras"

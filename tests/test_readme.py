@@ -49,7 +49,7 @@ def test_a_command_is_one_that_exists(command):
         assert words[1] in cli.COMMANDS
     elif words[:2] == ["pip", "install"]:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-        named = re.fullmatch(r"edgecnn\[(.+)\]", words[2])
+        named = re.fullmatch(r"(?:edgecnn|\.)\[(.+)\]", words[2])
         assert named is not None
         assert set(named[1].split(",")) <= set(extras)
     elif words[0] == "python":

@@ -34,7 +34,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
     names = shipped_bundles()
     raise BundleError(
         f"{path}: no such bundle; looked in {looked}; there are: {', '.join(names) or 'none'}"
-        f"{did_you_mean(str(path), names)}"
+        f"{did_you_mean(str(path), names) if str(path) == path.name else ''}"
     )
 
 

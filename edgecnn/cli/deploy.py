@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def deploy(
     board: Annotated[str, typer.Argument(metavar="[USER@]BOARD", help="A board that SSH reaches.")],
     bundle: Annotated[
-        str | None, typer.Argument(help="What to deploy: a bundle's folder, or the name of a shipped one.")
+        str | None,
+        typer.Argument(metavar="BUNDLE", help="What to deploy: a bundle's folder, or the name of a shipped one."),
     ] = None,
     source: Annotated[str, typer.Option(help="What the service reads: csi, /dev/video0, a stream.")] = "csi",
     port: Annotated[int, typer.Option(help="Port of the page.")] = 8080,

@@ -18,8 +18,9 @@ def export(
     model: Annotated[
         str | None,
         typer.Argument(
+            metavar="MODEL",
             help="Name of a shipped bundle, a run folder, a .keras (Keras 2 or 3), .h5 or .tflite file, or a "
-            "SavedModel. [default: the best shipped digit model]"
+            "SavedModel. [default: the best shipped digit model]",
         ),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Make int8 artefacts beside the float32 ones.")] = False,

@@ -11,7 +11,7 @@ from edgecnn.cli import show
 
 
 def history(
-    bundle: Annotated[str | None, typer.Argument(help="Only this bundle.", show_default=False)] = None,
+    bundle: Annotated[str | None, typer.Argument(metavar="BUNDLE", help="Only this one.", show_default=False)] = None,
     here: Annotated[bool, typer.Option("--here", help="Only what was measured on this machine.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many rows, the newest.")] = 40,
     run: Annotated[

@@ -31,7 +31,7 @@ class RecipeName(StrEnum):
 
 
 def train(
-    net: Annotated[str, typer.Argument(help="Name of a net, see `edgecnn nets`.")] = "digits",
+    net: Annotated[str, typer.Argument(metavar="NET", help="Its name, see `edgecnn nets`.")] = "digits",
     data: Annotated[str, typer.Option(help="mnist, fashion-mnist, optdigits, or a folder of class folders.")] = "mnist",
     recipe: Annotated[RecipeName, typer.Option(help="Our training, or that of the net's tutorial.")] = RecipeName.OURS,
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,
