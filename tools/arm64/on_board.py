@@ -34,12 +34,14 @@ def tensors(bundle, session, images):
 def hashes(bundle, images):
     """Hash the int8 logits of both runtimes; uint8 outputs are shifted by 128, as their zero point is."""
     for runtime in Runtime:
+        artifact = bundle.artifact(runtime, Precision.INT8)
         with bundle.open(runtime=runtime, precision=Precision.INT8, threads=1) as session:
             outputs = np.concatenate([session.run(tensor) for tensor in tensors(bundle, session, images)])
         if outputs.dtype == np.uint8:
             outputs = (outputs.astype(np.int16) - 128).astype(np.int8)
         digest = hashlib.sha256(np.ascontiguousarray(outputs).tobytes()).hexdigest()
-        print(json.dumps({"bundle": bundle.name, "runtime": runtime, "images": len(outputs), "sha256": digest}))
+        row = {"bundle": bundle.name, "runtime": runtime, "file_sha256": artifact.sha256}
+        print(json.dumps({**row, "images": len(outputs), "sha256": digest}), flush=True)
 
 
 def regions(bundle, images):
@@ -54,8 +56,8 @@ def regions(bundle, images):
             for _ in range(RUNS):
                 session.run(tensor)
             os.getppid()
-        row = {"bundle": bundle.name, "runtime": runtime, "precision": artifact.precision, "runs": RUNS}
-        print(json.dumps(row), flush=True)
+        row = {"bundle": bundle.name, "runtime": runtime, "precision": artifact.precision}
+        print(json.dumps({**row, "file_sha256": artifact.sha256, "runs": RUNS}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""`tools/emulate-pi try`: what edgecnn itself says when it runs as on a board. No times: an emulator's mean nothing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from arm64.measure import Row, copy_bundle, save
+from arm64.system import CPUS, PYTHON, ROOT, WORK, call, inside, stop
+
+PICTURE = ROOT / "models" / "samples" / "number.jpg"
+IMAGES = 200
+_DATA = (
+    "import pathlib, shutil, sys\n"
+    "from edgecnn.data.mnist import FAMILIES, find_files\n"
+    "target = pathlib.Path(sys.argv[1], 'mnist')\n"
+    "target.mkdir(parents=True, exist_ok=True)\n"
+    "for path in find_files(FAMILIES['mnist'], None):\n"
+    "    shutil.copy(path, target)"
+)
+
+
+def commands(bundle: str) -> dict[str, list[str]]:
+    """What is tried with a bundle, by the name of the command."""
+    return {
+        "run": [bundle, f"/bed/{PICTURE.name}", "--json"],
+        "parity": [bundle, "--data", "mnist", "--data-dir", "/bed/data", "--limit", str(IMAGES), "--json"],
+        "bench": [bundle, "--seconds", "1", "--no-start", "--json"],
+    }
+
+
+def came(command: str, answer: dict[str, Any]) -> Row:
+    """The part of an answer that means something under emulation."""
+    if command == "run":
+        least = min((reading["probability"] for reading in answer["readings"]), default=None)
+        return {"text": answer["text"], "least_probability": least}
+    if command == "parity":
+        right = {row["name"]: row["accuracy"]["correct"] for row in answer["rows"]}
+        hashes = {row["name"]: row["outputs_sha256"] for row in answer["rows"] if row["outputs_sha256"]}
+        return {"passed": answer["passed"], "images": answer["images"], "correct": right, "outputs_sha256": hashes}
+    rows = [f"{row['target']['runtime']} {row['target']['precision']}" for row in answer["rows"]]
+    machine = answer["machine"]
+    return {"complete": answer["complete"], "rows": rows, "cpu": machine["cpu"], "features": machine["features"]}
+
+
+def attempt(bundles: list[Path]) -> None:
+    """Run `edgecnn run`, `parity` and `bench` of each bundle as each CPU, and record what they answer."""
+    WORK.joinpath(PICTURE.name).write_bytes(PICTURE.read_bytes())
+    call(PYTHON, "-c", _DATA, WORK / "data")
+    rows: list[Row] = []
+    for bundle in bundles:
+        folder = copy_bundle(bundle)
+        for key, cpu in CPUS.items():
+            for command, words in commands(folder).items():
+                ran = inside(key, ["/venv/bin/edgecnn", command, *words], check=False, capture_output=True)
+                row: Row = {"cpu": cpu.name, "bundle": bundle.name, "command": shlex.join(["edgecnn", command, *words])}
+                row |= {"exit": ran.returncode}
+                row |= came(command, json.loads(ran.stdout)) if ran.returncode == 0 else {"said": ran.stderr.strip()}
+                print(f"{cpu.name} {bundle.name} {command}: exit {ran.returncode}", flush=True)
+                rows.append(row)
+    save("arm-commands.json", "what each command answered; Cortex CPUs emulated by QEMU user mode, no times", rows)
+    if any(row["exit"] for row in rows):
+        stop("not every command succeeded; see benchmarks/results/arm-commands.json")
