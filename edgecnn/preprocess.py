@@ -219,14 +219,14 @@ def _widen(fine: NDArray[np.uint8]) -> None:
         fine[i] = cv2.dilate(fine[i], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
 
 
-def _profiles(fine: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _profiles(fine: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Highest level and sum of each row, then of each column, of [n, side, side]: [2, n, side] each."""
     import cv2
 
     count, side = fine.shape[:2]
     # Laid side by side, each standing on its side or as it is: a few long passes take a fifth of many short ones.
     layouts = cv2.transpose(fine.reshape(-1, side)), fine.swapaxes(0, 1).reshape(side, -1)
-    highest = np.stack([layout.max(axis=0) for layout in layouts])
+    highest = np.stack([layout.max(axis=0) for layout in layouts]).astype(np.float32)
     sums = np.stack([cv2.reduce(layout, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F) for layout in layouts])
     return highest.reshape(2, count, side), sums.reshape(2, count, side)
 
@@ -239,7 +239,7 @@ def _mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
     return mass
 
 
-def _ends(profile: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def _ends(profile: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Where the ink begins and ends along profiles [..., side], and how much more the end is to be trusted, 0..1.
 
     An end is where the ink has half the level that it has a little further in. The stronger it is there, the plainer.
@@ -251,15 +251,15 @@ def _ends(profile: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.f
     return begin[0], np.float32(side) - begin[1], trust[1] / (trust[0] + trust[1])
 
 
-def _begin(profile: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _begin(profile: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where the ink begins along profiles [n, side], and its level there."""
-    n = np.arange(len(profile))
+    count, side = profile.shape
+    flat, start = profile.reshape(-1), np.arange(0, count * side, side)
     first = (profile > FAINT).argmax(axis=1)
-    inset = np.minimum(first + INSET, profile.shape[1] - 1)
-    level = np.maximum(profile[n, first], profile[n, inset]).astype(np.float32)
+    level = np.maximum(flat[start + first], flat[start + np.minimum(first + INSET, side - 1)])
     half = np.maximum(level / 2, FAINT)
     at = np.maximum((profile >= half[:, None]).argmax(axis=1), 1)
-    inner, outer = profile[n, at].astype(np.float32), profile[n, at - 1].astype(np.float32)
+    inner, outer = flat[start + at], flat[start + at - 1]
     begin: NDArray[np.float32] = (at - (inner - half) / np.maximum(inner - outer, 1) + 0.5).astype(np.float32)
     return begin, level
 

@@ -157,7 +157,7 @@ def dequantize(q: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
     Raises:
         ArgumentError: `q` has another dtype.
     """
-    if str(q.dtype) != spec.dtype:
+    if q.dtype != spec.dtype:
         raise ArgumentError(f"{spec.name}: expected {spec.dtype}, got {q.dtype}")
     if spec.scale is None or spec.zero_point is None:
         return q.astype(np.float32)
