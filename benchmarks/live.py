@@ -102,6 +102,7 @@ class Tape:
         self._lines: list[tuple[str, list[str]]] = []
         self._names: dict[str, Any] = {}
         self._results: dict[int, tuple[np.ndarray, str, np.ndarray]] = {}
+        self._copies: dict[int, str] = {}
 
     def begin(self, picture: np.ndarray) -> None:
         """Begin with the calls of a frame."""
@@ -111,6 +112,7 @@ class Tape:
     def call(self, kind: str, function: Callable[..., Any], made: Callable[..., Any], *given: Any, **named: Any) -> Any:
         """Note that `function` is called, and make the call by `made`."""
         used: list[str] = []
+        self._copies = {}
         written = [self._write(value, used) for value in given]
         written += [f"{key}={self._write(value, used)}" for key, value in named.items()]
         result = made(*given, **named)
@@ -147,14 +149,20 @@ class Tape:
             owner = owner.base
         _, name, was = self._results.get(id(owner), (None, "", None))
         if was is None:
-            return self._constant(value.copy())
+            return self._copy(value)
         start = value.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
         if not np.array_equal(np.ndarray(value.shape, value.dtype, was, start, value.strides), value):
-            return self._constant(value.copy())
+            return self._copy(value)
         used.append(name.partition("[")[0])
         if value.shape == owner.shape and value.strides == owner.strides:
             return name
         return f"ndarray({value.shape}, {value.dtype.str!r}, {name}, {start}, {value.strides})"
+
+    def _copy(self, value: np.ndarray) -> str:
+        """A copy made beforehand; one for a picture that is changed in place."""
+        if id(value) not in self._copies:
+            self._copies[id(value)] = self._constant(value.copy())
+        return self._copies[id(value)]
 
     def _constant(self, value: Any) -> str:
         name = f"c{len(self._names)}"
