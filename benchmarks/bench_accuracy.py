@@ -7,7 +7,8 @@ the clock. Bench and bare loop take turns of a twentieth of a second, so that a 
 opens the file anew ten times: where the memory of an opened file happens to lie moves a net of 5 us by 5 %, which is
 neither's fault. The ratio is the median over the openings' ratios, its interval resamples them. Exit code 1 when one
 is off by more than 3 %.
-`benchmarks/alexnet_bundle.py` makes a net of 10 ms to add.
+Without a name all shipped bundles are compared. A net of 10 ms is too large to be shipped: `python
+benchmarks/alexnet_bundle.py FOLDER` makes one; name FOLDER/alexnet beside the others.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from edgecnn.bundle import Bundle, find_bundle, read_bundle, shipped_bundles
 from edgecnn.spec import Artifact, Format, Runtime
 
 ALLOWED = 0.03
+LEAST = 10
+"""Queries of a turn at least: the first one of a large net finds the caches cold."""
 
 
 def bare_litert(path: Path, tensor: Any) -> Callable[[float], list[float]]:
@@ -44,7 +47,7 @@ def bare_litert(path: Path, tensor: Any) -> Callable[[float], list[float]]:
     def loop(seconds: float) -> list[float]:
         times = []
         until = time.perf_counter() + seconds
-        while time.perf_counter() < until or len(times) < 3:
+        while time.perf_counter() < until or len(times) < LEAST:
             start = time.perf_counter()
             interpreter.set_tensor(source, tensor)
             interpreter.invoke()
@@ -67,7 +70,7 @@ def bare_onnx(path: Path, tensor: Any) -> Callable[[float], list[float]]:
     def loop(seconds: float) -> list[float]:
         times = []
         until = time.perf_counter() + seconds
-        while time.perf_counter() < until or len(times) < 3:
+        while time.perf_counter() < until or len(times) < LEAST:
             start = time.perf_counter()
             session.run(None, feed)
             times.append((time.perf_counter() - start) * 1e6)
@@ -96,7 +99,7 @@ def opening(
         for number in range(rounds):
             for who in ("tool", "loop") if (number % 2 == 0) == (first == "tool") else ("loop", "tool"):
                 if who == "tool":
-                    tool.append(float(np.median(sample(query, seconds / rounds / 2, 3))))
+                    tool.append(float(np.median(sample(query, seconds / rounds / 2, LEAST))))
                 else:
                     loop.append(float(np.median(bare(seconds / rounds / 2))))
     return tool, loop

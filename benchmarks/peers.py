@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_accuracy import bare_litert, bare_onnx
+from bench_accuracy import LEAST, bare_litert, bare_onnx
 from int8_onnx import quantize_static
 
 from edgecnn.bench.machine import read_conditions, read_machine
@@ -116,7 +116,7 @@ def subjects(bundle: Bundle, folder: Path) -> Iterator[Subject]:
 
 
 def _sampled(query: Callable[[], object]) -> Turn:
-    return lambda seconds: float(np.median(sample(query, seconds, 3)))
+    return lambda seconds: float(np.median(sample(query, seconds, LEAST)))
 
 
 def _median(loop: Callable[[float], list[float]]) -> Turn:
