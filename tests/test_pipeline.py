@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -246,6 +247,15 @@ def test_a_data_set_with_other_classes_is_one_line(options, foreign, tmp_path):
             assert cv2.imwrite(str(tmp_path / "pets" / name / f"{i}.png"), picture)
     with pytest.raises(StageError, match="the model has 10 classes, pets has 2"):
         export(replace(options, model=foreign, data=str(tmp_path / "pets")))
+
+
+def test_a_run_that_was_trained_on_a_folder_asks_where_it_is(options, small_run, tmp_path):
+    run = shutil.copytree(small_run, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    config["data"]["name"] = "pets"
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(StageError, match="trained on 'pets', which is no data set of ours; say where"):
+        export(replace(options, model=run, data=None))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn import models
 from edgecnn.convert import calibration, pixels
-from edgecnn.data import Dataset, load
+from edgecnn.data import NAMES, Dataset, load
 from edgecnn.errors import ArgumentError, DataError
 from edgecnn.parity import Pictures, relabelled
 from edgecnn.pipeline.types import ExportOptions
@@ -81,11 +81,15 @@ def _dataset(model: models.Model, options: ExportOptions, notes: list[str]) -> D
     name = model.identity.data or DIGITS[0]
     try:
         return load(name, data_dir=options.data_dir)
-    except (DataError, ArgumentError) as error:
+    except ArgumentError as error:
+        if name in NAMES:
+            raise
+        raise ArgumentError(
+            f"data: the model was trained on {name!r}, which is no data set of ours; say where it is: --data FOLDER"
+        ) from error
+    except DataError:
         if name not in DIGITS:
-            raise ArgumentError(
-                f"data: the model was trained on {name!r}, which is not here; name it by --data"
-            ) from error
+            raise
     notes.append(f"{name} is not on this machine: calibrated and judged on the embedded {DIGITS[1]}")
     return load(DIGITS[1])
 
