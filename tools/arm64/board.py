@@ -114,7 +114,8 @@ def furnish(cpu: str, port: int) -> None:
     install = f"dpkg -s {PACKAGES} > /dev/null 2>&1 || {{ apt-get update -qq && apt-get install -y -qq " \
         f"--no-install-recommends {PACKAGES} > /dev/null; }}"  # fmt: skip
     inside(cpu, ["sh", "-c", install], env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
-    inside(cpu, ["sh", "-c", "id pi > /dev/null 2>&1 || useradd --create-home --shell /bin/bash pi"])
+    inside(cpu, ["sh", "-c", "id pi > /dev/null 2>&1 || useradd --create-home --shell /bin/bash pi; "
+                       "rm -rf ~pi/.local ~pi/.config /var/lib/systemd/linger/pi"])  # fmt: skip
     shutil.rmtree(HOME, ignore_errors=True)
     (HOME / ".ssh").mkdir(parents=True, mode=0o700)
     key = HOME / ".ssh" / "id_ed25519"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,37 @@ def came(command: str, answer: dict[str, Any]) -> Row:
     return {"complete": answer["complete"], "rows": rows, "cpu": machine["cpu"], "features": machine["features"]}
 
 
+def crops(cpu: str | None) -> list[list[list[int]]]:
+    """What is cut out of the sample picture as a CPU, or on this machine."""
+    script = Path(__file__).with_name("on_board.py")
+    if cpu is None:
+        ran = call(PYTHON, script, "crops", PICTURE, capture_output=True)
+    else:
+        shutil.copy(script, WORK)
+        ran = inside(
+            cpu, ["/venv/bin/python", "/bed/on_board.py", "crops", f"/bed/{PICTURE.name}"], capture_output=True
+        )
+    return json.loads(ran.stdout)  # type: ignore[no-any-return]
+
+
+def apart(here: list[list[list[int]]], there: list[list[list[int]]]) -> Row:
+    """How the pixels of two lists of crops, all 28 x 28, differ."""
+    pairs = [
+        (one, other)
+        for crops in zip(here, there, strict=True)
+        for rows in zip(*crops, strict=True)
+        for one, other in zip(*rows, strict=True)
+    ]
+    different = [abs(one - other) for one, other in pairs if one != other]
+    return {"digits": len(here), "pixels": len(pairs), "differ_from_here": len(different),
+            "most": max(different, default=0)}  # fmt: skip
+
+
 def attempt(bundles: list[Path]) -> None:
     """Run `edgecnn run`, `parity` and `bench` of each bundle as each CPU, and record what they answer."""
     WORK.joinpath(PICTURE.name).write_bytes(PICTURE.read_bytes())
     call(PYTHON, "-c", _DATA, WORK / "data")
+    here = crops(None)
     rows: list[Row] = []
     for bundle in bundles:
         folder = copy_bundle(bundle)
@@ -58,6 +86,8 @@ def attempt(bundles: list[Path]) -> None:
                 row: Row = {"cpu": cpu.name, "bundle": bundle.name, "command": shlex.join(["edgecnn", command, *words])}
                 row |= {"exit": ran.returncode}
                 row |= came(command, json.loads(ran.stdout)) if ran.returncode == 0 else {"said": ran.stderr.strip()}
+                if command == "run":
+                    row["crops"] = apart(here, crops(key))
                 print(f"{cpu.name} {bundle.name} {command}: exit {ran.returncode}", flush=True)
                 rows.append(row)
     save("arm-commands.json", "what each command answered; Cortex CPUs emulated by QEMU user mode, no times", rows)

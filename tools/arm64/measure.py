@@ -123,13 +123,17 @@ def _table(rows: list[Row]) -> None:
         print(f"| {' | '.join(key)} |" + "".join(cells))
 
 
+def _place(row: Row) -> tuple[str, ...]:
+    return tuple(str(row.get(key, "")) for key in ("bundle", "cpu", "runtime", "precision", "command"))
+
+
 def save(name: str, measured: str, rows: list[Row]) -> list[Row]:
     """Put rows into a result file in place of older ones of the same bundles; return all that it holds then."""
     file = RESULTS / name
     fresh = {row["bundle"] for row in rows}
     old = json.loads(file.read_text())["rows"] if file.exists() else []
     kept = [row for row in old if row["bundle"] not in fresh and (ROOT / "models" / row["bundle"]).is_dir()]
-    together = sorted([*kept, *rows], key=lambda row: str(row["bundle"]))
+    together = sorted([*kept, *rows], key=_place)
     write(name, {"measured": measured, "rows": together})
     return together
 

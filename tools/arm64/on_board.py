@@ -3,6 +3,7 @@
     on_board.py hash  IMAGES.npy BUNDLE...   a JSON line a bundle and runtime: hash of the int8 logits of all images
     on_board.py count IMAGES.npy BUNDLE...   a JSON line an artefact; getppid(2), which the counting plugin watches for,
                                              is called before and after its inferences
+    on_board.py crops PICTURE                a JSON line: the pixels that are cut out of a picture for the net
 
 Needs only the device half: numpy, edgecnn and its runtimes.
 """
@@ -16,9 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from edgecnn.bundle import read_bundle
+from edgecnn.pictures import read
 from edgecnn.preprocess import fit, to_tensor
 from edgecnn.runtime.session import quantize
 from edgecnn.spec import Precision, Runtime
+from edgecnn.vision.locate import locate
 
 WARM_UP, RUNS = 3, 10
 
@@ -60,8 +63,15 @@ def regions(bundle, images):
         print(json.dumps({**row, "file_sha256": artifact.sha256, "runs": RUNS}), flush=True)
 
 
+def crops(picture):
+    """Print what is cut out of a picture, digit by digit."""
+    print(json.dumps([candidate.pixels.tolist() for candidate in locate(read(Path(picture)))]))
+
+
 if __name__ == "__main__":
     task, pictures, *folders = sys.argv[1:]
+    if task == "crops":
+        sys.exit(crops(pictures))
     stack = np.load(pictures, allow_pickle=False)
     for folder in folders:
         {"hash": hashes, "count": regions}[task](read_bundle(Path(folder)), stack)
