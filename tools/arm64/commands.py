@@ -43,7 +43,8 @@ def came(command: str, answer: dict[str, Any]) -> Row:
         return {"passed": answer["passed"], "images": answer["images"], "correct": right, "outputs_sha256": hashes}
     rows = [f"{row['target']['runtime']} {row['target']['precision']}" for row in answer["rows"]]
     machine = answer["machine"]
-    return {"complete": answer["complete"], "rows": rows, "cpu": machine["cpu"], "features": machine["features"]}
+    seen = {key: machine[key] for key in ("cpu", "features")}
+    return {"complete": answer["complete"], "rows": rows, "machine": seen}
 
 
 def crops(cpu: str | None) -> list[list[list[int]]]:
