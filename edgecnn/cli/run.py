@@ -97,8 +97,8 @@ def run(
         typer.Option(
             min=0,
             show_default=False,
-            help="How often a lost camera is tried again, in a row, and one that is absent at the start.  [10 where it "
-            "was there; with --serve without end]",
+            help="How often a lost camera is tried again, in a row; when given, also one that is absent at the start.  "
+            "[10; with --serve without end, lost or absent]",
         ),
     ] = None,
     stable: Annotated[float, typer.Option(min=0, help="Seconds after which an unchanged number is reported.")] = 0.5,
