@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecnn import models
 from edgecnn.bench.machine import read_machine
@@ -22,6 +23,7 @@ from edgecnn.pipeline.types import Artifacts, ExportOptions, Told
 from edgecnn.preprocess import to_tensor
 from edgecnn.runtime.session import logits, open_session, softmax
 from edgecnn.spec import Format, Locate, Precision
+from edgecnn.vision.doubt import settled
 from edgecnn.vision.reject import Roc, roc
 
 _PACKAGES = ("tensorflow", "tf-keras", "keras", "tensorflow-model-optimization", "tf2onnx", "onnx", "onnxruntime")
@@ -195,11 +197,17 @@ def curve_of(artifacts: Artifacts, model: models.Model, material: Material) -> R
         return None
     precision = Precision.INT8 if (Format.TFLITE, Precision.INT8) in artifacts else Precision.FLOAT32
     held = np.asarray(material.held.labels)
-    tensors = to_tensor(material.held.pixels(np.arange(len(held)), image_of(model)), image_of(model))
+    pixels, none = material.held.pixels(np.arange(len(held)), image_of(model)), labels.index(live.NONE)
     with open_session(Path("calibrate.tflite"), content=artifacts[Format.TFLITE, precision]) as session:
-        values = logits(session, tensors)
-    probabilities = values.clip(0, 1) if _head(artifacts) is Head.SOFTMAX else softmax(values)
-    return roc(probabilities, held, labels.index(live.NONE))
+
+        def classify(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+            values = logits(session, to_tensor(pictures.reshape(-1, *pixels.shape[1:]), image_of(model)))
+            return values.clip(0, 1) if _head(artifacts) is Head.SOFTMAX else softmax(values)
+
+        probabilities = classify(pixels)
+        if model.identity.locate is Locate.DIGITS:  # there the reader looks twice at what is in doubt
+            probabilities = settled(pixels[..., 0], probabilities, classify, none)
+    return roc(probabilities, held, none)
 
 
 def rejecting(draft: BundleDraft, curve: Roc, dataset: str) -> BundleDraft:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn.vision.doubt import settled
 from edgecnn.vision.lines import reading_order
 from edgecnn.vision.split import split
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.vision.candidate import Candidate
-
-    Classify = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    from edgecnn.vision.doubt import Classify
 
 CERTAIN = 0.9
 """Least probability, of being a digit and of being its best class, for each part of a candidate that is cut."""
@@ -58,7 +58,10 @@ def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int |
     """
     if not candidates:
         return []
-    probabilities = classify(np.stack([c.pixels for c in candidates]))
+    pixels = np.stack([c.pixels for c in candidates])
+    probabilities = classify(pixels)
+    if reject is not None:
+        probabilities = settled(pixels, probabilities, classify, reject)
     sure = _digit(probabilities, reject)
     good = sure >= threshold
     if good.all():  # Nothing goes, so the lines stay those that `locate` has found.

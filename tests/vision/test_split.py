@@ -124,8 +124,12 @@ def test_all_digit_classes_count_together(page):
     picture = page("17")
     unsure = np.zeros((2, 11), np.float32)
     unsure[:, [1, 7]], unsure[:, NONE] = 0.4, 0.2
-    assert len(decide(locate(picture), lambda _: unsure, reject=NONE, threshold=0.75)) == 2
-    assert decide(locate(picture), lambda _: unsure, reject=NONE, threshold=0.85) == []
+
+    def classify(pixels):
+        return np.resize(unsure, (len(pixels), 11))
+
+    assert len(decide(locate(picture), classify, reject=NONE, threshold=0.75)) == 2
+    assert decide(locate(picture), classify, reject=NONE, threshold=0.85) == []
     assert decide(locate(picture), lambda _: unsure[:, :10], reject=None, threshold=0.5) == []
 
 
