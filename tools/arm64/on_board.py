@@ -1,9 +1,9 @@
 """What tools/emulate-pi runs on the (emulated) board and, for comparison, on this machine.
 
-    on_board.py hash  IMAGES.npy BUNDLE...   a JSON line a bundle and runtime: hash of the int8 logits of all images
-    on_board.py count IMAGES.npy BUNDLE...   a JSON line an artefact; getppid(2), which the counting plugin watches for,
-                                             is called before and after its inferences
-    on_board.py crops PICTURE                a JSON line: the pixels that are cut out of a picture for the net
+    on_board.py hash  IMAGES.npy BUNDLE:RUNTIME...  a JSON line for each: hash of the int8 logits of all images
+    on_board.py count IMAGES.npy BUNDLE...          a JSON line an artefact; getppid(2), which the counting plugin
+                                                    watches for, is called before and after its inferences
+    on_board.py crops PICTURE                       a JSON line: the pixels that are cut out of a picture for the net
 
 Needs only the device half: numpy, edgecnn and its runtimes.
 """
@@ -34,17 +34,16 @@ def tensors(bundle, session, images):
     return ready[:, None]
 
 
-def hashes(bundle, images):
-    """Hash the int8 logits of both runtimes; uint8 outputs are shifted by 128, as their zero point is."""
-    for runtime in Runtime:
-        artifact = bundle.artifact(runtime, Precision.INT8)
-        with bundle.open(runtime=runtime, precision=Precision.INT8, threads=1) as session:
-            outputs = np.concatenate([session.run(tensor) for tensor in tensors(bundle, session, images)])
-        if outputs.dtype == np.uint8:
-            outputs = (outputs.astype(np.int16) - 128).astype(np.int8)
-        digest = hashlib.sha256(np.ascontiguousarray(outputs).tobytes()).hexdigest()
-        row = {"bundle": bundle.name, "runtime": runtime, "file_sha256": artifact.sha256}
-        print(json.dumps({**row, "images": len(outputs), "sha256": digest}), flush=True)
+def hashes(bundle, runtime, images):
+    """Hash the int8 logits of a runtime; uint8 outputs are shifted by 128, as their zero point is."""
+    artifact = bundle.artifact(runtime, Precision.INT8)
+    with bundle.open(runtime=runtime, precision=Precision.INT8, threads=1) as session:
+        outputs = np.concatenate([session.run(tensor) for tensor in tensors(bundle, session, images)])
+    if outputs.dtype == np.uint8:
+        outputs = (outputs.astype(np.int16) - 128).astype(np.int8)
+    digest = hashlib.sha256(np.ascontiguousarray(outputs).tobytes()).hexdigest()
+    row = {"bundle": bundle.name, "runtime": runtime, "file_sha256": artifact.sha256}
+    print(json.dumps({**row, "images": len(outputs), "sha256": digest}), flush=True)
 
 
 def regions(bundle, images):
@@ -74,4 +73,8 @@ if __name__ == "__main__":
         sys.exit(crops(pictures))
     stack = np.load(pictures, allow_pickle=False)
     for folder in folders:
-        {"hash": hashes, "count": regions}[task](read_bundle(Path(folder)), stack)
+        path, _, runtime = folder.partition(":")
+        if task == "hash":
+            hashes(read_bundle(Path(path)), Runtime(runtime), stack)
+        else:
+            regions(read_bundle(Path(path)), stack)
