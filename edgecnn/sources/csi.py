@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import ArgumentError, SourceError
 from edgecnn.sources.base import CameraMode, Notify, Retry, silent
-from edgecnn.sources.live import STALL, Capture, LiveSource
+from edgecnn.sources.live import STALL, START, Capture, LiveSource
 from edgecnn.sources.mjpeg import JpegSplitter
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class _Picamera2Capture:
 
     def __init__(self, picamera2: Any, number: int, name: str, mode: CameraMode) -> None:
         self._name = name
+        self._patience = START
         try:
             self._camera = picamera2.Picamera2(number)
         except (RuntimeError, IndexError) as error:
@@ -96,9 +97,10 @@ class _Picamera2Capture:
     def read(self) -> tuple[NDArray[np.uint8], float]:
         """Wait for the next frame."""
         try:
-            request = self._camera.capture_request(wait=STALL)
+            request = self._camera.capture_request(wait=self._patience)
         except (RuntimeError, TimeoutError) as error:
-            raise SourceError(f"{self._name}: no frame for {STALL:g} s ({error})") from error
+            raise SourceError(f"{self._name}: no frame for {self._patience:g} s ({error})") from error
+        self._patience = STALL
         try:
             picture = request.make_array("main")
             stamp = request.get_metadata().get("SensorTimestamp")
@@ -124,6 +126,7 @@ class _PipeCapture:
         program = _program()
         if program is None:
             raise SourceError(_nothing(name))
+        self._patience = START
         self._said = b""
         self._frames = JpegSplitter()
         self._process = subprocess.Popen(
@@ -149,15 +152,16 @@ class _PipeCapture:
         import cv2
         import numpy as np
 
-        limit = time.monotonic() + STALL
+        limit = time.monotonic() + self._patience
         while time.monotonic() < limit:
             frames = self._pump(limit - time.monotonic())
             now = time.time()
             if frames:
                 picture = cv2.imdecode(np.frombuffer(frames[-1], np.uint8), cv2.IMREAD_COLOR)
                 if picture is not None:
+                    self._patience = STALL
                     return picture.astype(np.uint8, copy=False), now
-        raise SourceError(f"{self._name}: no frame for {STALL:g} s")
+        raise SourceError(f"{self._name}: no frame for {self._patience:g} s")
 
     def _pump(self, timeout: float) -> list[bytes]:
         """Read what the program has written, from both of its outputs."""

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 STALL = 3.0
 """Seconds without a frame after which a camera or a stream counts as lost."""
 
+START = 10.0
+"""Seconds that the Raspberry Pi's camera may take to its first frame: a small board that is busy needs some."""
+
 
 class Capture(Protocol):
     """An opened camera or stream. It is used by one thread only."""
 
     def read(self) -> tuple[NDArray[np.uint8], float]:
-        """Wait for the next frame, for about `STALL` seconds at most.
+        """Wait for the next frame, for about `STALL` seconds at most, for the first one `START` where it needs that.
 
         Returns:
             The picture, an array of its own, uint8 BGR or grey; and the time of capture, in seconds since 1970.

@@ -217,6 +217,8 @@ options = dict(zip(sys.argv[1::1], sys.argv[2::1]))
 mode = (here / "mode").read_text() if (here / "mode").exists() else ""
 if mode == "absent":
     sys.exit("ERROR: *** no cameras available ***")
+if mode == "slow":
+    time.sleep(1)
 if mode == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 width, height = int(options["--width"]), int(options["--height"])

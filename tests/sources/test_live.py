@@ -357,6 +357,14 @@ def test_rpicam_that_breaks_off_or_stalls_is_started_again(rpicam, mode, monkeyp
     assert ("the sensor is gone" if mode == "breaks" else "no frame for") in lines[0]
 
 
+def test_rpicam_may_take_its_time_to_the_first_frame(rpicam, monkeypatch):
+    """A small board that is busy takes seconds to start it: to start it anew then would never come to an end."""
+    monkeypatch.setattr("edgecnn.sources.csi.STALL", 0.5)
+    (rpicam / "mode").write_text("slow")
+    with open_source(["csi"], mode=CameraMode(64, 48, 60), retry=Retry(attempts=0)) as source:
+        assert source.poll(LONG) is not None
+
+
 def test_garbage_from_rpicam_is_passed_over(rpicam):
     (rpicam / "mode").write_text("garbage")
     assert len(frames(open_source(["csi"], mode=CameraMode(64, 48, 100), retry=Retry(attempts=0)), 10)) == 10
