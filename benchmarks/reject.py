@@ -21,15 +21,20 @@ from edgecnn.data import live, load, scenes
 from edgecnn.preprocess import to_tensor
 from edgecnn.runtime.session import logits, softmax
 from edgecnn.spec import Precision, Runtime
+from edgecnn.vision.doubt import settled
 from edgecnn.vision.reject import Roc, roc
 
 SHOWN = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 def probabilities(bundle: Bundle, precision: Precision, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the net says to pictures in MNIST's form: float32 [n, classes]."""
+    """What the reader makes of pictures in MNIST's form, looking twice where in doubt: float32 [n, classes]."""
     with bundle.open(Runtime.LITERT, precision) as session:
-        return softmax(logits(session, to_tensor(pixels[..., None], bundle.image)))
+
+        def classify(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return softmax(logits(session, to_tensor(pictures[..., None], bundle.image)))
+
+        return settled(pixels, classify(pixels), classify, bundle.labels.index(live.NONE))
 
 
 def found_in_scenes(count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -36,7 +36,7 @@ def scribble(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def stroke(rng: np.random.Generator) -> NDArray[np.uint8]:
     """One stroke that lies too flat for a 1, straight or bent."""
-    angle = np.deg2rad(rng.uniform(-38, 38))
+    angle = np.deg2rad(rng.uniform(-32, 32))
     ends = np.array([[-1, 0], [0, rng.normal(0, 0.12)], [1, 0]]) * (SIDE / 2 - 6)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return _curve(_canvas(), round_corners(ends @ turn.T + SIDE / 2), rng.uniform(1.5, 14))

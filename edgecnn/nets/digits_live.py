@@ -16,7 +16,7 @@ DIGITS_LIVE = Net(
     build=partial(build, width=24, name="digits_live"),
     seed_recipe=None,
     recipe=Recipe(
-        epochs=7,
+        epochs=6,
         rate=4e-3,
         schedule=Schedule.ONE_CYCLE,
         augmentation=Augmentation(rotation=8, shift=0.07, shear=8, zoom=0.1),

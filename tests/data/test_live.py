@@ -9,6 +9,7 @@ import pytest
 
 from edgecnn.data import clutter, glyphs, live, scenes, strokes
 from edgecnn.data.types import ArraySplit
+from edgecnn.errors import ArgumentError
 from edgecnn.vision.candidate import Candidate
 
 QUIET = scenes.Style(letters=0, blur=0, noise=0, grain=0, shade=0, ruled=0, shadow=0, light=0, edge=0)
@@ -41,17 +42,30 @@ def test_a_rounded_path_runs_through_its_points():
     assert np.allclose(curve[::5], points)
 
 
-@pytest.mark.parametrize("font", glyphs.FONTS + glyphs.UNSEEN)
+@pytest.mark.parametrize("font", glyphs.FONTS + glyphs.HELD + glyphs.UNSEEN)
 def test_every_font_prints(font):
-    for character in glyphs.LETTERS[::7] + glyphs.DIGITS[::4]:
+    for character in glyphs.letters(font)[::7] + glyphs.DIGITS[::4]:
         ink = glyphs.glyph(font, character)
         assert ink.max() == 255 and min(ink.shape) > 8
         with pytest.raises(ValueError, match="read-only"):
             ink[0, 0] = 1
 
 
+def test_a_font_that_is_not_there_is_told():
+    with pytest.raises(ArgumentError, match=r"font: expected one of DejaVuSans, .* got 'Wingdings'"):
+        glyphs.glyph("Wingdings", "A")
+
+
+def test_letters_are_those_that_a_font_has():
+    assert glyphs.letters("DejaVuSans") == glyphs.LETTERS
+    assert set(glyphs.LETTERS) - set(glyphs.letters("cmr10")) == set("<>{}~")
+
+
 def test_what_is_measured_with_is_not_learnt_from():
-    assert not set(glyphs.FONTS) & set(glyphs.UNSEEN)
+    assert len({*glyphs.FONTS, *glyphs.HELD, *glyphs.UNSEEN}) == sum(
+        map(len, (glyphs.FONTS, glyphs.HELD, glyphs.UNSEEN))
+    )
+    assert not {form[0] for form in strokes.LETTERS if len(form) == 1} & set("IOSZlioqsz")
     assert not set(glyphs.LETTERS) & set("0123456789IOSZlioqsz")
 
 
