@@ -213,9 +213,11 @@ class Trial:
         print(f"{'ok' if right else 'WRONG'}: {self.rows[-1]['step']}", flush=True)
 
     def _plain(self, text: str) -> str:
-        """Without what is of this run alone: ports and the token."""
-        text = re.sub(r"token=[\w-]+", "token=...", text.replace(self.target, "pi@board"))
-        return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+        """Without what is of this run alone: where the checkout is, ports, the token."""
+        text = (
+            text.replace(self.target, "pi@board").replace(f"{ROOT}/", "").replace(f"--port {self.page}", "--port PORT")
+        )
+        return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", re.sub(r"token=[\w-]+", "token=...", text))
 
     def served(self, step: str) -> None:
         """Ask the service's page for what it reads, as a browser does."""
