@@ -104,8 +104,9 @@ def reasons_of(
             yield from _losses(one, row, base, right.correct, budget)
     if equality is not None and equality.equal < equality.total:
         by = f", the largest difference is {equality.largest}" if equality.largest is not None else ""
+        names = " and ".join(one.name for one in _int8(answers))
         yield (
-            f"{' and '.join(one.name for one in _int8(answers))}: outputs are equal on {equality.equal:,} of {equality.total:,} pictures, "
+            f"{names}: outputs are equal on {equality.equal:,} of {equality.total:,} pictures, "
             f"all are wanted (single outputs that differ: {equality.outputs:,}{by})"
         )
 
