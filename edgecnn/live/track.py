@@ -87,9 +87,10 @@ class Tracker:
         """
         if when < self._time:
             self._tracks = []
-        keep = 0.5 ** ((when - self._time) / self._half_life) if self._tracks else 1.0
-        self._time = when
-        self._tracks = [track for track in self._tracks if when - track.seen <= self._forget]
+        before, self._time = self._time, when
+        keep = 0.5 ** ((when - before) / self._half_life) if self._tracks else 1.0
+        # What was in the frame before is kept however long that is ago: a slow board may read one frame in two seconds.
+        self._tracks = [t for t in self._tracks if t.seen == before or when - t.seen <= self._forget]
         matched = self._match(readings)
         self._move(readings, matched)
         for index, reading in enumerate(readings):

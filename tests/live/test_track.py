@@ -60,6 +60,12 @@ def test_a_gap_shorter_than_that_keeps_the_track():
     assert shown[-1][0].track == 1
 
 
+def test_frames_that_come_slowly_are_followed_too():
+    tracker = Tracker()
+    shown = [tracker.update([reading("7", 10)], float(when)) for when in (0, 2, 4)]
+    assert [[(r.label, r.track) for r in frame] for frame in shown] == [[], [("7", 1)], [("7", 1)]]
+
+
 def test_a_number_that_moves_as_a_whole_keeps_its_tracks():
     """A step from frame to frame of nearly the distance of two digits: each alone would take its neighbour's track."""
     frames = [[reading(str(digit), 40 * digit + 22 * number) for digit in range(6)] for number in range(20)]
