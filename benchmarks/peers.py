@@ -49,8 +49,8 @@ QUICKER = 0.97
 """A peer is called quicker when the whole interval of its ratio lies below."""
 REASONS = {
     "OpenVINO benchmark_app": "it counts inference alone, without the input's copy and without Python (some 3 us of a "
-    "call of ONNX Runtime); its convolutions (oneDNN's brgconv_avx512_I8, compiled for this processor) take 30 us on "
-    "conv-64-32, ONNX Runtime's QLinearConv 42 us, by both profilers",
+    "call of ONNX Runtime), and its convolutions are oneDNN's, compiled for this processor (those of conv-64-32 int8 "
+    "take 30 us, ONNX Runtime's QLinearConv 42 us, by both profilers)",
     "OpenVINO": "its convolutions are compiled for this very processor (oneDNN, AVX-512); a call of it from Python "
     "costs some 80 us, so this shows on large nets only",
 }
@@ -141,7 +141,9 @@ def _benchmark_app(path: Path, shape: tuple[int, ...], folder: Path) -> Turn:
     settings += ["-shape", f"[{size}]", "-infer_precision", "f32"]
 
     def turn(_: float) -> float:
-        done = subprocess.run([program, "-m", path, *settings], capture_output=True, text=True, check=True, cwd=folder)
+        done = subprocess.run(
+            [program, "-m", path.resolve(), *settings], capture_output=True, text=True, check=True, cwd=folder
+        )
         found = re.search(r"Median:\s+([\d.]+) (us|ms)", done.stdout)
         if found is None:
             sys.exit(f"benchmark_app says no median: {done.stdout[-500:]}")
@@ -187,18 +189,20 @@ def show(rows: list[Row]) -> None:
 
 
 def quicker(rows: list[Row]) -> list[str]:
-    """Where a peer is quicker, and why; a line each."""
-    lines = []
+    """Where a peer is quicker, and why; a line each peer."""
+    places: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        if row.high is None or row.high >= QUICKER:
-            continue
-        quickest = min(other.median for other in rows if other.who.startswith("edgecnn") and same(other, row))
-        lines.append(
-            f"{row.who} is quicker than {row.compared_with} on {row.net} {row.precision}, {1 / row.ratio:.2f} x: "
-            f"{REASONS.get(row.who, 'no reason known; edgecnn bench --profile shows both')}. "
-            f"The quickest row of edgecnn there takes {quickest:.1f} us, this one {row.median:.1f} us."
-        )
-    return lines
+        if row.high is not None and row.high < QUICKER:
+            quickest = min(other.median for other in rows if other.who.startswith("edgecnn") and same(other, row))
+            places.setdefault((row.who, row.compared_with), []).append(
+                f"{row.net} {row.precision}, {1 / row.ratio:.2f} x "
+                f"({row.median:.1f} us; the quickest row of edgecnn there {quickest:.1f} us)"
+            )
+    return [
+        f"{who} is quicker than {than} on {'; '.join(where)}. Why: "
+        f"{REASONS.get(who, 'no reason known; edgecnn bench --profile shows both')}."
+        for (who, than), where in places.items()
+    ]
 
 
 def same(one: Row, other: Row) -> bool:
