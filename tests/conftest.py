@@ -53,6 +53,12 @@ def _packages() -> dict[str, str]:
     return dict(line.split() for line in lines if line and not line.startswith("#"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test meets the history and the lock of a bench that runs outside, or in another worker."""
+    os.environ["EDGECNN_STATE"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], Path]:
     """`program("ffmpeg")`: path of a program of the system; the test skips where it is not installed."""

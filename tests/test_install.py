@@ -57,7 +57,8 @@ def installed(python: Path) -> set[str]:
 
 def run(python: Path, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the environment's own `edgecnn`, away from the checkout and with nothing of it in the environment."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "EDGECNN"))}
+    foreign = [name for name in os.environ if name.startswith(("PYTHON", "EDGECNN")) and name != "EDGECNN_STATE"]
+    environment = {name: value for name, value in os.environ.items() if name not in foreign}
     command = [python.parent / "edgecnn", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, env=environment)
 
