@@ -164,5 +164,15 @@ def main() -> None:
             sys.stdout.flush()
     except BrokenPipeError:
         # Who read our output has gone, as in `edgecnn nets | head -1`. Python's own flush at exit would complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        print(f"edgecnn: standard output: {error.strerror}", file=sys.stderr)
+        _close_stdout()
+        sys.exit(1)
+
+
+def _close_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,8 +15,11 @@ from edgecnn.errors import ArgumentError
 from edgecnn.spec import Precision, Runtime
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecnn.bench.compare import Change
     from edgecnn.bench.measure import Options
-    from edgecnn.bench.result import BenchResult
+    from edgecnn.bench.result import BenchResult, Doubt
     from edgecnn.bench.sampling import Plan
     from edgecnn.bundle import Bundle
 
@@ -83,7 +86,7 @@ def bench(
         profile=profile,
     )
     for name, file in (("--out", out), ("--csv", csv)):
-        if file is not None and not file.parent.is_dir():
+        if file is not None and (file.is_dir() or not file.parent.is_dir()):
             raise ArgumentError(f"{name}: expected a file in a folder that is there, got {file}")
         if file is not None:
             check_writable(file.parent, name)
@@ -93,11 +96,18 @@ def bench(
     command = shlex.join(["edgecnn", *sys.argv[1:]])
     result = _here(opened, options, command, wait) if on is None else _there(on, opened, options, command)
     written = _write(result, out, csv)
-    if json:
-        show.json_line(result)
-    else:
-        _show(result)
-    slower = ledger.book(result, quiet=json)
+    changes: tuple[Change, ...] = ()
+    try:  # stored first: who reads the answer may have gone; shown whatever the history says
+        changes = ledger.book(result)
+    finally:
+        if json:
+            show.json_line(result)
+        else:
+            _show(result, changes, fail_on_regression)
+    slower = any(change.regressed for change in changes)
+    if strict and result.doubts:
+        doubts = "; ".join(_told(doubt) for doubt in result.doubts)
+        show.note(f"edgecnn: --strict: {doubts}")
     if not result.complete:
         show.note("edgecnn: interrupted; the result is partial and marked as such")
         raise typer.Exit(130)
@@ -165,7 +175,8 @@ def _write(result: BenchResult, out: Path | None, csv: Path | None) -> bool:
     return True
 
 
-def _show(result: BenchResult) -> None:
+def _show(result: BenchResult, changes: Sequence[Change], percent: float | None) -> None:
+    from edgecnn.report.bench import changes as compared
     from edgecnn.report.bench import tables
 
     for table in tables(result):
@@ -173,7 +184,14 @@ def _show(result: BenchResult) -> None:
     for line in result.notes:
         show.text(line)
     for doubt in result.doubts:
-        show.text(f"doubt: {f'{doubt.target}: ' if doubt.target else ''}{doubt.text}")
+        show.text(f"doubt: {_told(doubt)}")
+    if changes and percent is not None:
+        table = compared(changes, percent)
+        show.table(table.title, table.columns, table.rows, caption=table.caption)
+
+
+def _told(doubt: Doubt) -> str:
+    return f"{doubt.target}: {doubt.text}" if doubt.target else doubt.text
 
 
 @dataclass(frozen=True)
@@ -195,34 +213,31 @@ class _Ledger:
             with History(self.db, write=True):
                 pass
 
-    def book(self, result: BenchResult, *, quiet: bool) -> bool:
+    def book(self, result: BenchResult) -> tuple[Change, ...]:
         """Store the result and compare it with its past.
 
         Returns:
-            Whether a row has become slower than is allowed.
+            A change for each row that has a past; none where no comparison was asked for.
         """
         from edgecnn.bench import compare
         from edgecnn.bench.history import History, history_path
-        from edgecnn.report.bench import changes
 
         if not self.save and (self.percent is None or not history_path(self.db).is_file()):
             if self.percent is not None:
                 show.note(f"{history_path(self.db)}: no history yet, nothing to compare with; keep results with --save")
-            return False
+            return ()
         with History(self.db, write=self.save) as history:
             run = history.add(result) if self.save else None
             if run is not None:
                 show.note(f"saved as run {run} in {history.path}")
             if self.percent is None:
-                return False
+                return ()
             found = compare.changes(history, result, percent=self.percent, before=run)
-        if not found:
-            show.note("nothing to compare with: the history holds no complete run of these rows on this machine")
-            return False
-        if not quiet:
-            table = changes(found, self.percent)
-            show.table(table.title, table.columns, table.rows, caption=table.caption)
+        known = {change.target for change in found}
+        new = [row.target.name for row in result.rows if row.target not in known]
+        if new:
+            show.note(f"nothing to compare with: no complete run on this machine in the history: {', '.join(new)}")
         for change in found:
             if change.regressed:
                 show.note(f"edgecnn: {change.target.name} is slower: {change.ratio.value:.2f} x what it was")
-        return any(change.regressed for change in found)
+        return found

@@ -21,7 +21,10 @@ def parity(
         str | None,
         typer.Option(help="Data set: a name or a folder. [default: that of the stored Keras logits]"),
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder where the data set is.")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder in which the data set is looked for first."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many pictures, evenly spread.")] = None,
     max_drop: Annotated[float, typer.Option(min=0, max=100, help="Largest loss of top-1, in percentage points.")] = 0.5,
     min_agreement: Annotated[

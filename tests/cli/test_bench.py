@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,6 +60,27 @@ def test_tables_files_and_history(small_bundle: Path, tmp_path: Path) -> None:
     assert (tmp_path / "page.md").read_text().startswith("# Mine\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_answer_that_nobody_can_read_is_stored_all_the_same(small_bundle: Path) -> None:
+    code = "from edgecnn.cli import main; main()"
+    command = [sys.executable, "-c", code, "bench", str(small_bundle), *QUICK, "--save", "--json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=240)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "edgecnn: standard output: No space left on device"
+    with History() as history:
+        assert history.result().complete
+
+
+def test_what_has_no_past_is_named(small_bundle: Path) -> None:
+    assert run("bench", small_bundle, *QUICK, "--save")[0] == 0
+    both = [*QUICK[:-1], "int8", "--precision", "float32", "--fail-on-regression", "1000000"]
+    code, out, err = run("bench", small_bundle, *both)
+    assert code == 0
+    assert "Against earlier runs on this machine" in out
+    assert "nothing to compare with: no complete run on this machine in the history: small float32 litert 1T" in err
+
+
 def test_json_is_one_line_and_nothing_else(small_bundle: Path) -> None:
     code, out, _ = run("bench", small_bundle, *QUICK, "--json")
     assert code == 0
@@ -83,9 +105,10 @@ def test_a_regression_fails(small_bundle: Path, bench_result: Callable[..., Benc
 
 def test_strict_fails_on_a_doubt(small_bundle: Path) -> None:
     few = ["--queries", "10", "--seconds", "0.0001"]
-    code, out, _ = run("bench", small_bundle, *QUICK[2:], *few, "--threads", "256", "--strict")
+    code, out, err = run("bench", small_bundle, *QUICK[2:], *few, "--threads", "256", "--strict")
     assert code == 1
     assert "doubt: small int8 litert 256T: 256 threads on" in out
+    assert re.search(r"^edgecnn: --strict: .*256 threads on", err, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +121,7 @@ def test_strict_fails_on_a_doubt(small_bundle: Path) -> None:
         (["--threads", "two"], 2, "--threads: expected numbers such as 1,2,4, got 'two'"),
         (["--fail-on-regression", "-5"], 2, "regression: expected a percentage"),
         (["--out", "/nonexistent/r.json"], 2, "--out: expected a file in a folder that is there"),
+        (["--out", "/"], 2, "--out: expected a file in a folder that is there, got /"),
         (["--csv", "/proc/r.csv"], 2, "--csv: no file can be written in /proc"),
         (["--csv", "/nonexistent/r.csv"], 2, "--csv: expected a file in a folder that is there"),
         (["--end-to-end", "/nonexistent.png"], 1, "/nonexistent.png: cannot be read"),

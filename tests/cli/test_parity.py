@@ -87,7 +87,7 @@ def test_a_failed_verdict_is_exit_code_1_with_its_reasons(artifacts: Path, tmp_p
         (("--min-agreement", "101"), 2, "edgecnn: invalid value for '--min-agreement'"),
         (("--threads", "10000"), 2, "edgecnn: threads: expected a whole number from 1 to 256, got 10000"),
         (("--data", "zzz"), 2, "edgecnn: data: expected "),
-        (("--data", "mnist", "--data-dir", "/nonexistent/x"), 1, "edgecnn: "),
+        (("--data", "mnist", "--data-dir", "/nonexistent/x"), 2, "does not exist"),
     ],
 )  # fmt: skip
 def test_errors_are_one_line(
