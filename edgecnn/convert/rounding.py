@@ -20,6 +20,7 @@ integers, so the ONNX file does the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -78,12 +79,7 @@ def match_average_pool(model: Any) -> None:
         model: `onnx.ModelProto` with uint8 activations, changed in place.
     """
     graph = OnnxGraph(model.graph)
-    for node in [node for node in model.graph.node if node.op_type == "AveragePool"]:
-        before, after = graph.writer(node.input[0]), graph.only_reader(node.output[0], "QuantizeLinear")
-        if before is None or before.op_type != "DequantizeLinear" or after is None:
-            continue
-        if after.output[0] == model.graph.output[0].name or len(graph.readers(before.output[0])) > 1:
-            continue
+    for node, before, after in _quantized(model, graph, "AveragePool"):
         centre = graph.add(f"{node.name}_zero_point", np.asarray(_INT8_ZERO, np.uint8))
         scale = np.asarray(graph.value(before.input[1]) * (1 - _AVERAGE_TIE), np.float32)
         before.input[2] = after.input[2] = centre
@@ -104,12 +100,7 @@ def match_global_average(model: Any) -> None:
     graph = OnnxGraph(model.graph)
     known = shape_inference.infer_shapes(model).graph.value_info
     shapes = {value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in known}
-    for node in [node for node in model.graph.node if node.op_type == "GlobalAveragePool"]:
-        before, after = graph.writer(node.input[0]), graph.only_reader(node.output[0], "QuantizeLinear")
-        if before is None or before.op_type != "DequantizeLinear" or after is None:
-            continue
-        if after.output[0] == model.graph.output[0].name or len(graph.readers(before.output[0])) > 1:
-            continue
+    for node, before, after in _quantized(model, graph, "GlobalAveragePool"):
         count = np.float32(np.prod(shapes.get(node.input[0], [0])[2:]))
         true = np.float32(graph.value(before.input[1])), np.float32(graph.value(after.input[1]))
         source, result = _scales_with_factor(*true, count) if count else true
@@ -160,3 +151,16 @@ def clamp_integers(model: Any) -> None:
             helper.make_node("Clip", [unclamped, after.input[2]], [result], f"{node.name}_integers")
         )
         model.graph.node.remove(node)
+
+
+def _quantized(model: Any, graph: OnnxGraph, operator: str) -> Iterator[tuple[Any, Any, Any]]:
+    """Each such node with the DequantizeLinear before and the QuantizeLinear after it, where both are its alone.
+
+    A node whose input or output is also the graph's, or has other readers, is left out.
+    """
+    for node in [node for node in model.graph.node if node.op_type == operator]:
+        before, after = graph.writer(node.input[0]), graph.only_reader(node.output[0], "QuantizeLinear")
+        if before is None or before.op_type != "DequantizeLinear" or after is None:
+            continue
+        if after.output[0] != model.graph.output[0].name and len(graph.readers(before.output[0])) == 1:
+            yield node, before, after
