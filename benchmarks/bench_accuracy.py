@@ -28,6 +28,7 @@ from edgecnn.bench.queries import tensor_for
 from edgecnn.bench.sampling import sample, timer_overhead, warm_up
 from edgecnn.bench.statistics import median_ratio
 from edgecnn.bundle import Bundle, find_bundle, read_bundle, shipped_bundles
+from edgecnn.runtime.ort import EXACT
 from edgecnn.spec import Artifact, Format, Runtime
 
 ALLOWED = 0.03
@@ -64,6 +65,7 @@ def bare_onnx(path: Path, tensor: Any) -> Callable[[float], list[float]]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.add_session_config_entry(*EXACT)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     feed = {session.get_inputs()[0].name: tensor}
 

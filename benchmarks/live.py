@@ -35,6 +35,7 @@ from edgecnn.data import load
 from edgecnn.live import Live, Observation, Tracker
 from edgecnn.live.sinks.lines import JsonLines
 from edgecnn.reader import Reader
+from edgecnn.runtime.ort import EXACT
 from edgecnn.sources import Source, open_source
 from edgecnn.sources.live import LiveSource
 from edgecnn.spec import Fit, Frame, ImageSpec, Precision, Runtime
@@ -205,6 +206,7 @@ def bare_session(bundle: Bundle, runtime: Runtime) -> Callable[[np.ndarray], obj
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
+        options.add_session_config_entry(*EXACT)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         return lambda tensor: session.run(None, {name: tensor})

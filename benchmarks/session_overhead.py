@@ -23,6 +23,7 @@ import onnxruntime
 from ai_edge_litert.interpreter import Interpreter
 
 from edgecnn.bundle import Bundle, find_bundle, read_bundle
+from edgecnn.runtime.ort import EXACT
 from edgecnn.spec import Artifact, Format, Runtime
 
 TARGET = 1.05
@@ -48,6 +49,7 @@ def bare(bundle: Bundle, artifact: Artifact, tensor: Any) -> Callable[[], Any]:
         return litert
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry(*EXACT)
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name, wanted = session.get_inputs()[0].name, [session.get_outputs()[0].name]
 

@@ -16,6 +16,7 @@ from edgecnn.bench.litert_profile import MAX_SECONDS, WARM_UP
 from edgecnn.bench.queries import random_pixels
 from edgecnn.bench.result import Operation, Profile, Target
 from edgecnn.errors import MeasurementError
+from edgecnn.runtime.ort import EXACT
 from edgecnn.spec import Runtime
 
 SECONDS = 300
@@ -98,6 +99,7 @@ def _onnx(path: Path, threads: int) -> tuple[list[float], Timed]:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.enable_profiling = True
+        options.add_session_config_entry(*EXACT)
         options.profile_file_prefix = str(Path(folder) / "ort")
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         source = session.get_inputs()[0]

@@ -237,3 +237,38 @@ def test_a_query_is_one_inference_without_the_session_around_it(session: Session
         np.testing.assert_array_equal(query(), session.run(tensor))
     with pytest.raises(ArgumentError, match="tensor: expected"):
         session.query(tensor[0])
+
+
+def test_sums_of_int8_products_do_not_saturate_on_any_cpu(tmp_path: Path) -> None:
+    """On x86 CPUs without VNNI, ONNX Runtime left to itself adds pairs of such products in 16 bits."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    weights = np.where(np.arange(64 * 10).reshape(64, 10) % 3, 127, -128).astype(np.int8)
+    node, array = helper.make_node, numpy_helper.from_array
+    graph = helper.make_graph(
+        [
+            node("DequantizeLinear", ["x", "one", "zero"], ["real"]),
+            node("Reshape", ["real", "row"], ["flat"]),
+            node("DequantizeLinear", ["weights", "one", "signed zero"], ["matrix"]),
+            node("Gemm", ["flat", "matrix"], ["sums"]),
+            node("QuantizeLinear", ["sums", "scale", "middle"], ["y"]),
+        ],
+        "saturating",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, ["n", 8, 8, 1])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, ["n", 10])],
+        [
+            array(weights, "weights"),
+            array(np.float32(1), "one"),
+            array(np.float32(65536), "scale"),
+            array(np.uint8(0), "zero"),
+            array(np.int8(0), "signed zero"),
+            array(np.uint8(128), "middle"),
+            array(np.array([-1, 64]), "row"),
+        ],
+    )
+    path = tmp_path / "saturating.onnx"
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    pixels = np.random.default_rng(1).choice(np.array([0, 250, 255], np.uint8), (20, 8, 8, 1))
+    sums = pixels.reshape(20, 64).astype(np.int64) @ weights.astype(np.int64)
+    with open_session(path) as opened:
+        np.testing.assert_array_equal(opened.run(pixels), np.clip(np.rint(sums / 65536) + 128, 0, 255))
