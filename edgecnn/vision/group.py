@@ -23,6 +23,8 @@ MARGIN = 5
 """Width of the picture's margin in which a line along it is no digit, in pixels."""
 UNREAD = 0.2
 """Share of a piece that may lie where nothing can be read."""
+BESIDE, ALONG = 7, 1.5
+"""Pixels of a piece in a blind place widened by this square, by its longer side, from which it lies along that."""
 TALLEST = 2.2
 """Height of a thin line, by the median of all heights, from which it is no 1."""
 MOST = 400
@@ -58,7 +60,7 @@ def blobs(ink: Ink) -> Blobs:
         kept = kept[np.argsort(-stats[kept, 4], kind="stable")[:MOST]]
     boxes = stats[kept, :4]
     boxes[:, 2:] += boxes[:, :2]
-    groups = merge(boxes, ink)
+    groups = merge(boxes, stats[kept, 4], ink)
     if len(groups) < len(boxes):
         boxes = np.stack([np.concatenate([boxes[g, :2].min(axis=0), boxes[g, 2:].max(axis=0)]) for g in groups])
     good = np.nonzero(_digit_like(boxes))[0]
@@ -77,6 +79,8 @@ def _pieces(ink: Ink) -> tuple[NDArray[Any], NDArray[np.int32]]:
 
 def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Which pieces may be a digit or a part of one: no speck, not cut off by the edge, not where all is blind."""
+    import cv2
+
     height, width = labels.shape
     x, y, w, h, area = stats.T
     longer = np.maximum(w, h)
@@ -89,6 +93,9 @@ def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDAr
     good &= ~(beside | ((np.minimum(y, height - y - h) < MARGIN) & (w > 3 * h)))  # a sliver of what lies beyond
     if ink.blind is not None:
         good &= np.bincount(labels[ink.blind > 0], minlength=len(stats)) <= UNREAD * area
+        # What lies along a step of the ground is what its estimate left of the step.
+        near = cv2.dilate(ink.blind, np.ones((BESIDE, BESIDE), np.uint8)) > 0
+        good &= np.bincount(labels[near], minlength=len(stats)) <= ALONG * longer
     good[0] = False
     return good
 

@@ -20,6 +20,8 @@ STEP = 0.3
 """Share by which the ground changes over two coarse pixels where it makes a step: an edge of the paper."""
 GRAIN = 6
 """Change over two coarse pixels that is no step however dark the ground is, of 255."""
+SOLID = 0.8
+"""Share of its box that a dark patch on lighter paper fills from which it is a thing and no bold digit."""
 GLOOM = 0.22
 """Share of the brightest ground below which ground is too dark to be read: what lies around a paper."""
 PLAIN = 1.5
@@ -74,10 +76,13 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
     size = (max(1, width // factor), max(1, height // factor))
     coarse = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     paper = cv2.medianBlur(coarse, WINDOW)
-    high, low = cv2.dilate(paper, None), cv2.erode(paper, None)  # over 3x3
-    steps = _steps(high, low)
+    around = _around(paper)
+    grounds = [(paper, *around), (paper, *around)]  # for dark and for light ink
+    if around[2] is not None:
+        bare = _without_bold(coarse, paper), ~_without_bold(~coarse, ~paper)
+        grounds = [(one, *_around(one)) for one in bare]
     maps = []
-    for light in (False, True):
+    for light, (paper, high, low, steps) in zip((False, True), grounds, strict=True):
         # Beside a step of the ground (a paper's edge) the coarse level leaks over it by one coarse pixel. The darker of
         # the neighbours for dark ink, the lighter for light ink, keeps that rim from looking like a stroke.
         ground = cv2.resize(high if light else low, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -95,15 +100,44 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
     return [ink for ink in maps if ink.amount >= 0.3 * maps[0].amount]
 
 
-def _steps(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Where the coarse ground, by its highest and lowest level nearby, makes a step: 255, else 0; None if nowhere."""
+def _without_bold(coarse: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The ground without the inside of dark strokes so bold that the median took it for ground.
+
+    Args:
+        coarse: The coarse picture.
+        paper: Its median.
+
+    Returns:
+        The median itself where there is no such stroke.
+    """
     import cv2
 
+    closed = cv2.morphologyEx(paper, cv2.MORPH_CLOSE, np.ones((WINDOW, WINDOW), np.uint8))
+    dents = cv2.threshold(cv2.subtract(closed, paper), GRAIN, 255, cv2.THRESH_BINARY)[1]
+    dark = (coarse < (1 - STEP) * closed).view(np.uint8)
+    _, inks, boxes, _ = cv2.connectedComponentsWithStats(dark)
+    count, labels = cv2.connectedComponents(dents)
+    edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])  # what is there lies around the paper
+    for dent in sorted(set(range(1, count)) - set(edges.tolist())):
+        inside = labels == dent
+        ink = int(inks[inside][paper[inside].argmin()])
+        x, y, width, height, area = boxes[ink].tolist()
+        about = closed[y : y + height, x : x + width]
+        if ink and area <= SOLID * width * height and about.min() >= (1 - STEP) * float(about.max()):
+            paper = np.where(inside, closed, paper)
+    return paper
+
+
+def _around(paper: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Highest and lowest level of the coarse ground over 3x3, and its steps: 255, else 0; None if there are none."""
+    import cv2
+
+    high, low = cv2.dilate(paper, None), cv2.erode(paper, None)
     change = cv2.subtract(high, low)
     if change.max() <= GRAIN:  # as on most papers
-        return None
+        return high, low, None
     steps = change > STEP * high + GRAIN
-    return steps.view(np.uint8) * np.uint8(255) if steps.any() else None
+    return high, low, steps.view(np.uint8) * np.uint8(255) if steps.any() else None
 
 
 def _with_gloom(steps: NDArray[np.uint8] | None, paper: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

@@ -11,11 +11,17 @@ if TYPE_CHECKING:
 
     from edgecnn.vision.ink import Ink
 
-FAINT = 0.2
+FAINT = 0.15
 """Share of the ink's typical level that still holds two pieces together, if they lie as parts of a digit do."""
+DOT, FILLED = (0.08, 0.3), 0.6
+"""Least and greatest side of a dot, by the height of what it is a dot of; least share of its box that it fills."""
+ASIDE = 0.4
+"""Greatest distance of a dot above or below, by that height."""
+FEW = 3
+"""Up to so many large pieces do not tell how tall a digit is: two halves of one look as a digit above another."""
 
 
-def merge(boxes: NDArray[np.int32], ink: Ink) -> list[list[int]]:
+def merge(boxes: NDArray[np.int32], inked: NDArray[np.int32], ink: Ink) -> list[list[int]]:
     """Find which pieces are one digit.
 
     A piece joins a larger one that is next to it if it lies over, under or within it and they are together no taller
@@ -23,6 +29,7 @@ def merge(boxes: NDArray[np.int32], ink: Ink) -> list[list[int]]:
 
     Args:
         boxes: int32 [n, 4]; x, y, right, bottom of each piece.
+        inked: int32 [n]; pixels of ink of each.
         ink: The ink they were found in.
 
     Returns:
@@ -53,12 +60,29 @@ def merge(boxes: NDArray[np.int32], ink: Ink) -> list[list[int]]:
     right = (low[:, None, 0] >= low[None, :, 0]) & (size[:, None, 0] <= 1.5 * tall[None])
     hat = larger & flat & high_up & right & (gap <= [0.15, 0.3] * tall[None, :, None]).all(axis=2)
     joins = plain | hat
+    filled = inked >= FILLED * area
+    if filled.any():
+        joins |= larger & filled[:, None] & _dots(low, high)
     # What is wider is two digits, however plainly a faint ruling leads from one to the other.
     near = larger & (gap[..., 0] <= 0.05 * tall[None])
-    near &= (union <= np.array([1.0, 1.5]) * np.maximum(tall, usual)[None, :, None]).all(axis=2)
-    for i, j in np.argwhere(near & ~joins):
+    fits = (union <= np.array([1.0, 1.5]) * np.maximum(tall, usual)[None, :, None]).all(axis=2)
+    if len(whole) <= FEW:
+        fits |= over & (union[..., 1] >= 1.4 * tall[None]) & (union[..., 0] <= 1.5 * union[..., 1])
+    for i, j in np.argwhere(near & fits & ~joins):
         joins[i, j] = _bridged(boxes[i], boxes[j], ink)
     return _groups(joins, gap.max(axis=2))
+
+
+def _dots(low: NDArray[np.int32], high: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which piece (row) may be a dot of which (column), as of ? and i: small, round, and above or below it."""
+    size, middle = high - low, (low[:, 0] + high[:, 0]) / 2
+    tall = size[None, :, 1]
+    long, short = size.max(axis=1), size.min(axis=1)
+    small = (long <= 2 * short)[:, None] & (long[:, None] <= DOT[1] * tall) & (short[:, None] >= DOT[0] * tall)
+    within = (middle[:, None] >= low[None, :, 0]) & (middle[:, None] <= high[None, :, 0])
+    aside = np.maximum(low[:, None, 1] - high[None, :, 1], low[None, :, 1] - high[:, None, 1])
+    dots: NDArray[np.bool_] = small & within & (aside >= 0) & (aside <= ASIDE * tall)
+    return dots
 
 
 def _bridged(first: NDArray[np.int32], second: NDArray[np.int32], ink: Ink) -> bool:

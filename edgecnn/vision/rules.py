@@ -28,6 +28,8 @@ COVER, ALONE, PLAIN = 0.7, 0.5, 0.5
 """A line is a ruling if it covers this share of its span, or if this share of its pixels hangs on no digit: the bars
 of a row of 7s do neither. Where bold digits stand on it, it need cover the paper between them only, but `PLAIN` of its
 span."""
+DARKER = 1.5
+"""Least ratio of the ink's typical level to a ruling's from which the level tells them apart."""
 MOST = 60
 """Most lines that are looked at."""
 
@@ -58,7 +60,8 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
         lines = np.ascontiguousarray(faint.T) if upright else faint
         rules = _rules(lines, labels.T if upright else labels, loose, least)
         if rules is not None:
-            kept, gone = _parted(np.ascontiguousarray(ink.mask.T) if upright else ink.mask, rules)
+            mask, levels = (np.ascontiguousarray(m.T) if upright else m for m in (ink.mask, ink.map))
+            kept, gone = _parted(mask, rules, _strong(levels, rules, ink.level))
             kept, gone = (kept.T, gone.T) if upright else (kept, gone)
             ink = replace(ink, map=np.where(gone, 0, ink.map).astype(np.uint8), mask=np.ascontiguousarray(kept))
     return ink
@@ -119,8 +122,24 @@ def _is_ruling(
     return bool(loose[labels[on > 0]].mean() >= ALONE)
 
 
-def _parted(mask: NDArray[np.uint8], rules: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The mask without level rulings but for where ink goes on at both sides, and what is gone with its rim."""
+def _strong(levels: NDArray[np.uint8], rules: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:
+    """Where ink is nearer to the digits' level than to that of the rulings: 255, else 0; None if they are too alike."""
+    import cv2
+
+    ruling = float(np.median(levels[rules > 0]))
+    if level < DARKER * ruling:
+        return None
+    strong: NDArray[np.uint8] = cv2.threshold(levels, (ruling + level) / 2, 255, cv2.THRESH_BINARY)[1]
+    return strong
+
+
+def _parted(
+    mask: NDArray[np.uint8], rules: NDArray[np.uint8], strong: NDArray[np.uint8] | None
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The mask without level rulings, and what is gone with its rim.
+
+    Of the ink on a ruling stays what goes on at both sides, and what is `strong`: the foot of a 2, a flat hat.
+    """
     import cv2
 
     wide = cv2.bitwise_and(cv2.dilate(rules, np.ones((3, 1), np.uint8)), mask)
@@ -128,6 +147,9 @@ def _parted(mask: NDArray[np.uint8], rules: NDArray[np.uint8]) -> tuple[NDArray[
     reach = np.ones((THICK + 2, 1), np.uint8)
     before = cv2.dilate(rest, reach, anchor=(0, THICK + 1))
     after = cv2.dilate(rest, reach, anchor=(0, 0))
-    kept = cv2.bitwise_or(rest, cv2.bitwise_and(cv2.bitwise_and(before, after), wide))
+    stays = cv2.bitwise_and(before, after)
+    if strong is not None:
+        stays |= strong
+    kept = cv2.bitwise_or(rest, cv2.bitwise_and(stays, wide))
     gone = cv2.subtract(cv2.dilate(rules, np.ones((5, 1), np.uint8)), kept) > 0
     return kept, gone

@@ -179,6 +179,60 @@ def test_a_flat_stroke_far_above_is_no_hat(page):
     assert boxes(five)[1][1] > 140
 
 
+def test_the_inside_of_a_digit_in_very_bold_strokes_is_ink(page):
+    bold, usual = locate(page("8", tall=280, pen=70, at=(200, 100))), locate(page("8", tall=70, pen=18, at=(200, 100)))
+    assert len(bold) == len(usual) == 1
+    assert np.abs(bold[0].pixels.astype(int) - usual[0].pixels).mean() < 16
+    light = locate(255 - page("8", tall=280, pen=70, at=(200, 100)))
+    assert np.abs(light[0].pixels.astype(int) - usual[0].pixels).mean() < 16
+
+
+def test_a_dark_thing_on_the_paper_is_ground_for_what_is_written_on_it(page):
+    desk = np.full((480, 640), 225, np.uint8)
+    desk[200:420, 300:560] = np.maximum(255 - page("31", at=(60, 60)), 100)[:220, :260]
+    assert len(boxes(desk)) == 2
+
+
+def test_a_band_of_light_along_the_edge_of_the_paper_is_no_digit(page):
+    plain = page("15", tall=60, at=(300, 330)).astype(np.float32)
+    y, x = np.mgrid[0:480, 0:640]
+    shadow = 1 - 0.55 / (1 + np.exp(-(y - 0.35 * x - 110) / 20))
+    picture = plain * shadow * 0.8
+    picture[x < 24 - 0.01 * y] = 14
+    assert same(boxes(picture.astype(np.uint8)), boxes(plain.astype(np.uint8)), 0.7)
+
+
+@pytest.mark.parametrize("digit", ["2", "5", "7", "4"])
+def test_a_stroke_that_lies_on_a_ruling_stays(page, digit):
+    plain = np.maximum(page(f"1{digit}1", tall=60, at=(60, 200), pen=4), 80)
+    digits = boxes(plain)
+    x, _, width, _ = digits[1]
+    level = int((plain[:, x : x + width] < 100).sum(axis=1).argmax())  # where its flattest stroke lies
+    ruled = plain.copy()
+    for y in range(level % 50, 480, 50):
+        cv2.line(ruled, (0, y), (639, y), 150, 3)
+    assert same(boxes(np.minimum(ruled, plain)), digits, 0.93)
+
+
+def test_a_digit_alone_whose_stroke_faded_in_the_middle_is_one(page):
+    three = page("3", tall=120, at=(200, 150))
+    whole = boxes(three)
+    waist = three[200:212, 180:320]
+    waist[waist < 180] = 180
+    assert same(boxes(three), whole, 0.9)
+
+
+def test_a_dot_belongs_to_what_it_is_a_dot_of_and_a_small_digit_is_no_dot(page):
+    picture = page("1", tall=100, at=(100, 200))
+    whole = boxes(picture)[0]
+    cv2.circle(picture, (130, 340), 8, 0, -1)
+    dotted = boxes(picture)
+    assert len(dotted) == 1 and dotted[0][1] == whole[1] and dotted[0][1] + dotted[0][3] >= 347
+    large = page("1", tall=250, at=(100, 60), pen=25)
+    small = page("3", tall=50, at=(90, 330))
+    assert len(boxes(np.minimum(large, small))) == 2
+
+
 def test_neighbours_stay_out_of_a_crop(page):
     apart, close = page("47", gap=0.6), page("47", gap=0.2)
     for a, b in zip(locate(apart), locate(close), strict=True):
