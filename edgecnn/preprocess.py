@@ -26,6 +26,10 @@ CRISP = 0.5
 """How much of its difference from its 3x3 mean is added to the fine grid."""
 MAX_SHEET = 32_000
 """Most rows of pixels that OpenCV's remap takes."""
+PHASES = (0.0, -0.25, 0.25, -0.5, 0.5)
+"""Shifts of the grid that are tried, in pixels, across what does not fill the box; the first of equals is taken."""
+NARROW = 0.97
+"""Share of the box up to which a digit's extent does not fill it."""
 FINE = 3
 """Steps per pixel of the fine grid on which a digit is measured before it is brought to MNIST's grid."""
 THIN, WIDE = 1.65, 5.5
@@ -154,13 +158,17 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     _fill(fine)
     _widen(fine)
     # Down and across, [2, n], are measured together: all begins and ends are looked for at once.
-    highest, sums = _profiles(fine)
+    highest, sums, squares = _profiles(fine)
     begin, end, anchor = _ends(highest)
     extent = end - begin
-    step = np.maximum((extent / zoom).max(axis=0), FINE / zoom.min(axis=0)) / box * zoom
+    longest = (extent / zoom).max(axis=0)
+    step = np.maximum(longest, FINE / zoom.min(axis=0)) / box * zoom
+    cells = np.maximum(np.rint(extent / step), 1)
+    begin += (extent - cells * step) * anchor
+    begin += _phase(squares, begin, step, cells) * step * (extent / zoom < NARROW * longest)
     # The grid starts at the ink's edge and moves by whole pixels, as MNIST's did: its own images meet their own grid.
     sizes = np.array([[height], [width]], np.float32)
-    grid = _grid(sizes, begin, _mass(sums), step, extent, anchor)
+    grid = _grid(sizes, begin, _mass(sums), step, cells)
     first = np.arange(len(inks), dtype=np.float32)[:, None] * side
     rows, cols = np.empty((2, len(inks), height, width), np.float32)
     rows[:] = (grid[0, :, :height].clip(0, side - 1) + first)[:, :, None]
@@ -219,16 +227,19 @@ def _widen(fine: NDArray[np.uint8]) -> None:
         fine[i] = cv2.dilate(fine[i], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
 
 
-def _profiles(fine: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Highest level and sum of each row, then of each column, of [n, side, side]: [2, n, side] each."""
+def _profiles(fine: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Highest level, sum and sum of squares of each row, then of each column, of [n, side, side]: [2, n, side] each."""
     import cv2
 
     count, side = fine.shape[:2]
     # Laid side by side, each standing on its side or as it is: a few long passes take a fifth of many short ones.
     layouts = cv2.transpose(fine.reshape(-1, side)), fine.swapaxes(0, 1).reshape(side, -1)
     highest = np.stack([layout.max(axis=0) for layout in layouts]).astype(np.float32)
-    sums = np.stack([cv2.reduce(layout, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F) for layout in layouts])
-    return highest.reshape(2, count, side), sums.reshape(2, count, side)
+    sums, squares = (
+        np.stack([cv2.reduce(layout, 0, how, dtype=cv2.CV_32F) for layout in layouts])
+        for how in (cv2.REDUCE_SUM, cv2.REDUCE_SUM2)
+    )
+    return highest.reshape(2, count, side), sums.reshape(2, count, side), squares.reshape(2, count, side)
 
 
 def _mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -264,17 +275,41 @@ def _begin(profile: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     return begin, level
 
 
+def _phase(
+    squares: NDArray[np.float32], begin: NDArray[np.float32], step: NDArray[np.float32], cells: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The one of `PHASES` at which the pixels of a digit hold most of its energy: [2, n].
+
+    Between two pixels of an image that was enlarged each level is a mean of theirs, so it is crispest on its own grid.
+
+    Args:
+        squares: [2, n, side]; sums of squares along the fine grid.
+        begin: [2, n]; where the ink begins there.
+        step: [2, n]; size of a pixel there.
+        cells: [2, n]; pixels of the ink.
+    """
+    import cv2
+
+    axes, count, side = squares.shape
+    inside = np.arange(int(cells.max()), dtype=np.float32)
+    middles = np.where(inside < cells[..., None], inside + np.float32(0.5), np.float32(-side))  # outside there is none
+    phases = np.array(PHASES, np.float32)
+    places = begin[..., None, None] - 0.5 + (phases[:, None] + middles[..., None, :]) * step[..., None, None]
+    places = places.reshape(axes * count, -1)
+    rows = np.repeat(np.arange(axes * count, dtype=np.float32)[:, None], places.shape[1], axis=1)
+    taken = cv2.remap(squares.reshape(-1, side), places, rows, cv2.INTER_LINEAR)
+    best: NDArray[np.float32] = phases[taken.reshape(axes, count, len(phases), -1).sum(axis=3).argmax(axis=2)]
+    return best
+
+
 def _grid(
     size: NDArray[np.float32],
     begin: NDArray[np.float32],
     mass: NDArray[np.float32],
     step: NDArray[np.float32],
-    extent: NDArray[np.float32],
-    anchor: NDArray[np.float32],
+    cells: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Positions [2, n, longer size] in the fine grid of the pixels of the result; sizes are [2, 1], all else [2, n]."""
-    cells = np.maximum(np.rint(extent / step), 1)
-    begin = begin + (extent - cells * step) * anchor
     centre = (mass + 0.5 - begin) / step - 0.5
     shift = np.minimum(np.maximum(np.rint(size / 2 - centre), 0), np.maximum(size - cells, 0))
     places = np.arange(int(size.max()), dtype=np.float32) + np.float32(0.5) - shift[..., None]
