@@ -149,11 +149,13 @@ def test_a_box_between_two_is_left_out(part, monkeypatch):
 
 
 def test_a_split_holds_what_its_amounts_say(part):
-    amounts = live.Amounts(7, 6, 5, 4, 3, 9, 2, 1)
-    split = live.make_split(part, amounts, seed=[1], fonts=glyphs.FONTS)
-    again = live.make_split(part, amounts, seed=[1], fonts=glyphs.FONTS)
+    others = ArraySplit(part.images[:4], part.labels[:4])
+    amounts = live.Amounts(7, 2, 6, 5, 4, 3, 9, 2, 1)
+    split = live.make_split(part, others, amounts, seed=[1], fonts=glyphs.FONTS)
+    again = live.make_split(part, others, amounts, seed=[1], fonts=glyphs.FONTS)
     assert np.array_equal(split.images, again.images) and np.array_equal(split.labels, again.labels)
     assert np.array_equal(split.images[:60], part.images)
     drawn = split.labels[60:]
-    assert (drawn[:18] < live.NOT_A_DIGIT).all() and (drawn[18:36] == live.NOT_A_DIGIT).all()
-    assert len(drawn) > 36
+    assert (drawn[:20] < live.NOT_A_DIGIT).all() and (drawn[20:38] == live.NOT_A_DIGIT).all()
+    assert set(drawn[7:9]) <= set(others.labels.tolist())
+    assert len(drawn) > 38
