@@ -157,6 +157,7 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     fine, zoom = _enlarged(inks, side, box * FINE)
     _fill(fine)
     _widen(fine)
+    flat = fine.reshape(-1, side)
     # Down and across, [2, n], are measured together: all begins and ends are looked for at once.
     highest, sums, squares = _profiles(fine)
     begin, end, anchor = _ends(highest)
@@ -169,12 +170,11 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     # The grid starts at the ink's edge and moves by whole pixels, as MNIST's did: its own images meet their own grid.
     sizes = np.array([[height], [width]], np.float32)
     grid = _grid(sizes, begin, _mass(sums), step, cells)
-    first = np.arange(len(inks), dtype=np.float32)[:, None] * side
+    first = np.arange(0, len(flat), side, dtype=np.float32)[:, None]
     rows, cols = np.empty((2, len(inks), height, width), np.float32)
     rows[:] = (grid[0, :, :height].clip(0, side - 1) + first)[:, :, None]
     cols[:] = grid[1, :, None, :width]
     # Coming to the fine grid and from it to MNIST's each softens the edges a little; this takes it back.
-    flat = fine.reshape(-1, side)
     crisp = cv2.addWeighted(flat, 1 + CRISP, cv2.blur(flat, (3, 3)), -CRISP, 0)
     digits: NDArray[np.uint8] = cv2.remap(crisp, cols.reshape(-1, width), rows.reshape(-1, width), cv2.INTER_CUBIC)
     return digits.reshape(-1, height, width)
@@ -214,15 +214,13 @@ def _widen(fine: NDArray[np.uint8]) -> None:
     import cv2
 
     flat = fine.reshape(-1, fine.shape[2])
-    across, down = (
-        cv2.Sobel(flat, cv2.CV_32F, 1, 0, ksize=1, scale=0.5),
-        cv2.Sobel(flat, cv2.CV_32F, 0, 1, ksize=1, scale=0.5),
-    )
+    across = cv2.Sobel(flat, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
+    down = cv2.Sobel(flat, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
     slopes = cv2.magnitude(across, down).reshape(len(fine), -1)
     outline = cv2.reduce(slopes, 1, cv2.REDUCE_SUM)[:, 0]
     area = cv2.reduce(fine.reshape(len(fine), -1), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
     stroke = 2 * area / np.maximum(outline, 1) / FINE
-    for i in np.nonzero((stroke < THIN) & (outline > 0))[0]:
+    for i in ((stroke < THIN) & (outline > 0)).nonzero()[0]:
         size = 1 + 2 * max(1, round((STROKE - stroke[i]) * FINE / 2))
         fine[i] = cv2.dilate(fine[i], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
 
@@ -232,20 +230,17 @@ def _profiles(fine: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.
     import cv2
 
     count, side = fine.shape[:2]
-    # Laid side by side, each standing on its side or as it is: a few long passes take a fifth of many short ones.
-    layouts = cv2.transpose(fine.reshape(-1, side)), fine.swapaxes(0, 1).reshape(side, -1)
-    highest = np.stack([layout.max(axis=0) for layout in layouts]).astype(np.float32)
-    sums, squares = (
-        np.stack([cv2.reduce(layout, 0, how, dtype=cv2.CV_32F) for layout in layouts])
-        for how in (cv2.REDUCE_SUM, cv2.REDUCE_SUM2)
-    )
+    # Laid side by side, standing on their sides, then as they are: one long pass takes a fifth of many short ones.
+    beside = np.concatenate([cv2.transpose(fine.reshape(-1, side)), fine.swapaxes(0, 1).reshape(side, -1)], axis=1)
+    highest = beside.max(axis=0).astype(np.float32)
+    sums, squares = (cv2.reduce(beside, 0, how, dtype=cv2.CV_32F) for how in (cv2.REDUCE_SUM, cv2.REDUCE_SUM2))
     return highest.reshape(2, count, side), sums.reshape(2, count, side), squares.reshape(2, count, side)
 
 
 def _mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
     """Centre of mass, down and across, from the sums of rows and columns [2, n, side]: float32 [2, n]."""
     steps = np.arange(sums.shape[2], dtype=np.float32)
-    mass: NDArray[np.float32] = np.stack([sums[0] @ steps, sums[1] @ steps])
+    mass: NDArray[np.float32] = sums @ steps
     mass /= np.maximum(sums[0].sum(axis=1), 1)
     return mass
 
@@ -256,8 +251,8 @@ def _ends(profile: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np
     An end is where the ink has half the level that it has a little further in. The stronger it is there, the plainer.
     """
     side = profile.shape[-1]
-    begin, level = _begin(np.stack([profile, profile[..., ::-1]]).reshape(-1, side))
-    begin, level = begin.reshape(2, *profile.shape[:-1]), level.reshape(2, *profile.shape[:-1])
+    both = np.array([profile, profile[..., ::-1]])
+    begin, level = (one.reshape(both.shape[:-1]) for one in _begin(both.reshape(-1, side)))
     trust = np.maximum(level, 1) ** 4
     return begin[0], np.float32(side) - begin[1], trust[1] / (trust[0] + trust[1])
 
@@ -266,12 +261,14 @@ def _begin(profile: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     """Where the ink begins along profiles [n, side], and its level there."""
     count, side = profile.shape
     flat, start = profile.reshape(-1), np.arange(0, count * side, side)
-    first = (profile > FAINT).argmax(axis=1)
-    level = np.maximum(flat[start + first], flat[start + np.minimum(first + INSET, side - 1)])
+    first = start + (profile > FAINT).argmax(axis=1)
+    level = np.maximum(flat[first], flat[np.minimum(first + INSET, start + (side - 1))])
     half = np.maximum(level / 2, FAINT)
     at = np.maximum((profile >= half[:, None]).argmax(axis=1), 1)
-    inner, outer = flat[start + at], flat[start + at - 1]
-    begin: NDArray[np.float32] = (at - (inner - half) / np.maximum(inner - outer, 1) + 0.5).astype(np.float32)
+    place = start + at
+    inner = flat[place]
+    rise = np.maximum(inner - flat[place - 1], 1)
+    begin: NDArray[np.float32] = (at - (inner - half) / rise + 0.5).astype(np.float32)
     return begin, level
 
 
@@ -311,8 +308,8 @@ def _grid(
 ) -> NDArray[np.float32]:
     """Positions [2, n, longer size] in the fine grid of the pixels of the result; sizes are [2, 1], all else [2, n]."""
     centre = (mass + 0.5 - begin) / step - 0.5
-    shift = np.minimum(np.maximum(np.rint(size / 2 - centre), 0), np.maximum(size - cells, 0))
-    places = np.arange(int(size.max()), dtype=np.float32) + np.float32(0.5) - shift[..., None]
+    shift = np.minimum(np.maximum(np.rint(size / 2 - centre), 0), size - cells)  # there are never more cells than size
+    places = np.arange(0.5, size.max(), dtype=np.float32) - shift[..., None]
     # In the 32nds that OpenCV's remap knows, so that a digit's place in the sheet does not round it otherwise.
     grid: NDArray[np.float32] = np.rint((begin[..., None] - 0.5 + places * step[..., None]) * 32) / 32
     return grid
