@@ -55,7 +55,7 @@ def blobs(ink: Ink) -> Blobs:
     ink = without_rules(ruled, labels, stats)
     if ink is not ruled:
         labels, stats = _pieces(ink)
-    kept = np.nonzero(_plausible(ink, labels, stats))[0]
+    kept = _plausible(ink, labels, stats).nonzero()[0]
     if len(kept) > MOST:
         kept = kept[np.argsort(-stats[kept, 4], kind="stable")[:MOST]]
     boxes = stats[kept, :4]
@@ -63,8 +63,9 @@ def blobs(ink: Ink) -> Blobs:
     groups = merge(boxes, stats[kept, 4], ink)
     if len(groups) < len(boxes):
         boxes = np.stack([np.concatenate([boxes[g, :2].min(axis=0), boxes[g, 2:].max(axis=0)]) for g in groups])
-    good = np.nonzero(_digit_like(boxes))[0]
-    return Blobs(ink, labels, boxes[good], [kept[groups[i]].tolist() for i in good])
+    good = _digit_like(boxes).nonzero()[0]
+    pieces = kept.tolist()
+    return Blobs(ink, labels, boxes[good], [[pieces[k] for k in groups[i]] for i in good.tolist()])
 
 
 def _pieces(ink: Ink) -> tuple[NDArray[Any], NDArray[np.int32]]:
@@ -85,18 +86,20 @@ def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDAr
     x, y, w, h, area = stats.T
     longer = np.maximum(w, h)
     good: NDArray[np.bool_] = (area >= 6) & (longer >= 4)
-    if (good & ((x == 0) | (y == 0) | (x + w == width) | (y + h == height)))[1:].any():
+    good[0] = False
+    # How far it is from the nearer edge: at the sides, and at the top or the bottom.
+    beside, above = np.minimum(x, width - x - w), np.minimum(y, height - y - h)
+    if (good & (np.minimum(beside, above) == 0)).any():
         edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
         good &= np.bincount(edges, minlength=len(stats)) <= 0.1 * longer
     good &= (w < 0.9 * width) & (h < 0.98 * height)
-    beside = (np.minimum(x, width - x - w) < MARGIN) & (h > 3 * w)
-    good &= ~(beside | ((np.minimum(y, height - y - h) < MARGIN) & (w > 3 * h)))  # a sliver of what lies beyond
+    sliver = ((beside < MARGIN) & (h > 3 * w)) | ((above < MARGIN) & (w > 3 * h))
+    good &= ~sliver  # of what lies beyond the picture
     if ink.blind is not None:
         good &= np.bincount(labels[ink.blind > 0], minlength=len(stats)) <= UNREAD * area
         # What lies along a step of the ground is what its estimate left of the step.
         near = cv2.dilate(ink.blind, np.ones((BESIDE, BESIDE), np.uint8)) > 0
         good &= np.bincount(labels[near], minlength=len(stats)) <= ALONG * longer
-    good[0] = False
     return good
 
 
@@ -104,7 +107,7 @@ def _digit_like(boxes: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Which boxes have the size of a digit; a thin line that is far taller than all else is the edge of something."""
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
     good: NDArray[np.bool_] = (np.maximum(width, height) >= SMALLEST) & (width <= WIDEST * height)
-    if good.sum() >= 4:
+    if np.count_nonzero(good) >= 4:
         ranked = np.sort(height[good])
         usual = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2  # the median
         good &= (height <= TALLEST * usual) | (width > 0.3 * height)
