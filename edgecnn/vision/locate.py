@@ -46,45 +46,47 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
         size = (max(1, round(grey.shape[1] * zoom)), max(1, round(grey.shape[0] * zoom)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     found = [blobs(ink) for ink in ink_maps(grey)]
-    inks = [cut(one, i) for one in found for i in range(len(one.boxes))]
+    inks = [ink for one in found for ink in cut(one)]
     if not inks:
         return []
     pixels = centre_digits(inks)
     boxes = np.concatenate([one.boxes for one in found])
-    sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    sizes = [(left, top, right - left, bottom - top) for left, top, right, bottom in boxes.tolist()]
     if zoom < 1:
-        sizes = np.rint(sizes / zoom).astype(int)
-    rounded = [(x, y, width, height) for x, y, width, height in sizes.tolist()]
+        sizes = [(round(x / zoom), round(y / zoom), round(w / zoom), round(h / zoom)) for x, y, w, h in sizes]
     return [
-        Candidate(rounded[i], pixels[i], line, inks[i])
+        Candidate(sizes[i], pixels[i], line, inks[i])
         for line, indices in enumerate(reading_order(boxes))
         for i in indices
     ]
 
 
-def cut(found: Blobs, index: int) -> NDArray[np.uint8]:
-    """The ink of one blob: its own pixels and their soft rim, without its neighbours.
+def cut(found: Blobs) -> list[NDArray[np.uint8]]:
+    """The ink of each blob: its own pixels and their soft rim, without its neighbours.
 
     Args:
         found: The blobs of an ink map.
-        index: Which of them.
 
     Returns:
-        uint8 [h, w], the blob's box and a margin for the rim.
+        uint8 [h, w] each, the blob's box and a margin for the rim.
     """
+    return [_cut(found, box, members) for box, members in zip(found.boxes.tolist(), found.members, strict=True)]
+
+
+def _cut(found: Blobs, box: list[int], members: list[int]) -> NDArray[np.uint8]:
+    """The ink of the blob with this box and these pieces."""
     import cv2
 
-    left, top, right, bottom = found.boxes[index].tolist()
+    left, top, right, bottom = box
     rim = 1 + max(right - left, bottom - top) // 20
     window = (slice(max(top - rim, 0), bottom + rim), slice(max(left - rim, 0), right + rim))
     labels = found.labels[window]
-    first, *others = found.members[index]
+    first, *others = members
     own = (labels == first).view(np.uint8)
     for other in others:
         own |= (labels == other).view(np.uint8)
     # Its own ink and the paper near it; what is foreign stays out.
-    near = cv2.dilate(own, _square(2 * rim + 1))
-    near &= (labels == 0).view(np.uint8)
+    near = (cv2.dilate(own, _square(2 * rim + 1)) > found.ink.mask[window]).view(np.uint8)
     near |= own
     result: NDArray[np.uint8] = found.ink.map[window] * near
     # Without the empty part of the margin: what is left fills the fine grid on which the digit is measured.
