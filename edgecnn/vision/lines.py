@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,8 @@ _DEGREES = np.arange(-STEEPEST, STEEPEST + 1, 3)
 """Baselines that are tried."""
 _ANGLES = np.deg2rad(_DEGREES)
 _COS, _SIN = np.cos(_ANGLES), np.sin(_ANGLES)
+_STEEP = np.abs(_DEGREES) / 60
+"""What each costs: of two that are as good the more level one is right."""
 
 
 def reading_order(boxes: NDArray[np.int32]) -> list[list[int]]:
@@ -32,24 +33,27 @@ def reading_order(boxes: NDArray[np.int32]) -> list[list[int]]:
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2.0
     longer = np.sort((boxes[:, 2:] - boxes[:, :2]).max(axis=1))
     height = float(longer[(len(boxes) - 1) // 2] + longer[len(boxes) // 2]) / 2  # the median
-    angle = _slant(centres, height)
-    cos, sin = np.cos(angle), np.sin(angle)
-    along, across = centres @ np.array([cos, sin]), centres @ np.array([-sin, cos])
-    order = across.argsort(kind="stable")
-    breaks = np.nonzero(np.diff(across[order]) > 0.6 * height)[0] + 1
-    lines = [order[start:end] for start, end in pairwise((0, *breaks.tolist(), len(order)))]
-    return [line[along[line].argsort(kind="stable")].tolist() for line in lines]
+    baseline = _baseline(centres, height)
+    cos, sin = _COS[baseline], _SIN[baseline]
+    along, across = (centres @ np.array([cos, sin])).tolist(), (centres @ np.array([-sin, cos])).tolist()
+    lines: list[list[int]] = []
+    last = -np.inf
+    for i in sorted(range(len(boxes)), key=across.__getitem__):
+        if across[i] - last > 0.6 * height:
+            lines.append([])
+        lines[-1].append(i)
+        last = across[i]
+    return [sorted(line, key=along.__getitem__) for line in lines]
 
 
-def _slant(centres: NDArray[np.float64], height: float) -> float:
-    """Angle, in radians, along which the centres fall into the fewest and tightest lines; level if none is better."""
+def _baseline(centres: NDArray[np.float64], height: float) -> int:
+    """Along which baseline the centres fall into the fewest and tightest lines; the level one if none is better."""
     across = centres[:, 1, None] * _COS
     across -= centres[:, 0, None] * _SIN
     across.sort(axis=0)
-    gaps = np.diff(across, axis=0)
+    gaps = across[1:] - across[:-1]
     gaps /= height
     breaks = gaps > 0.6
     lines = breaks.sum(axis=0)
     gaps[breaks] = 0
-    cost = lines + gaps.sum(axis=0) + np.abs(_DEGREES) / 60
-    return float(_ANGLES[cost.argmin()])
+    return int((lines + gaps.sum(axis=0) + _STEEP).argmin())
