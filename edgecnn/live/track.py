@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from edgecnn.errors import ArgumentError
 from edgecnn.spec import Reading
 
@@ -110,20 +108,19 @@ class Tracker:
 
     def _match(self, readings: Sequence[Reading]) -> dict[int, _Track]:
         """Pair readings with tracks, the nearest first, around where the last movement puts them."""
-        if not self._tracks or not readings:
-            return {}
-        ours = np.array([track.box for track in self._tracks], np.float64)
-        theirs = np.array([reading.box for reading in readings], np.float64)
-        expected = ours[:, :2] + self._shift + ours[:, 2:] / 2
-        offset = expected[:, None] - (theirs[:, :2] + theirs[:, 2:] / 2)
-        heights, other = ours[:, 3, None], theirs[:, 3]
-        taller, lower = np.maximum(heights, other), np.minimum(heights, other)
-        distance = np.hypot(offset[..., 0], offset[..., 1]) / taller
-        near = np.nonzero((distance <= REACH) & (taller <= lower * GROWTH))
         cost = []
-        for far, i, j in zip(distance[near].tolist(), *(places.tolist() for places in near), strict=True):
-            strange = self._tracks[i].reading.label != readings[j].label
-            cost.append((far + STRANGE * strange, i, j))
+        found = [(*_middle(reading.box), reading.box[3], reading.label) for reading in readings]
+        for i, track in enumerate(self._tracks):
+            left, top, width, height = track.box
+            x, y = _middle((left + self._shift[0], top + self._shift[1], width, height))
+            for j, (other_x, other_y, tall, label) in enumerate(found):
+                taller, lower = (tall, height) if tall > height else (height, tall)
+                across = x - other_x
+                if abs(across) > taller or taller > lower * GROWTH:  # as for most pairs
+                    continue
+                distance = abs(complex(across, y - other_y)) / taller
+                if distance <= REACH:
+                    cost.append((distance + STRANGE * (track.reading.label != label), i, j))
         pairs: dict[int, _Track] = {}
         taken = set()
         for _, i, j in sorted(cost):
@@ -145,6 +142,11 @@ class Tracker:
             if track.number not in found:
                 x, y, width, height = track.box
                 track.box = (x + across, y + down, width, height)
+
+
+def _middle(box: tuple[float, float, float, float]) -> tuple[float, float]:
+    left, top, width, height = box
+    return left + width / 2, top + height / 2
 
 
 def _median(values: Sequence[float]) -> float:
