@@ -58,7 +58,7 @@ def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int |
     """
     if not candidates:
         return []
-    pixels = np.stack([c.pixels for c in candidates])
+    pixels = np.array([c.pixels for c in candidates])
     probabilities = classify(pixels)
     if reject is not None:
         probabilities = settled(pixels, probabilities, classify, reject)
@@ -68,7 +68,7 @@ def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int |
         return [Digit(c, c.line, p) for c, p in zip(candidates, probabilities, strict=True)]
     digits = [(c, p) for c, p, g in zip(candidates, probabilities, good, strict=True) if g]
     if reject is not None and len(digits) >= NEIGHBOURS:
-        beside = np.array([c.box for c, _ in digits])
+        beside = [c.box for c, _ in digits]
         for candidate, is_digit in zip(candidates, good, strict=True):
             if not is_digit and _in_line(candidate, beside):
                 digits += _cut(candidate, classify, reject, max(threshold, CERTAIN))
@@ -79,12 +79,14 @@ def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int |
     ]
 
 
-def _in_line(candidate: Candidate, digits: NDArray[np.int64]) -> bool:
-    """Whether a candidate is as tall as the digits [n, 4] usually are and stands at the height of one of them."""
-    usual = float(np.sort(digits[:, 3])[len(digits) // 2])
-    middle = candidate.box[1] + candidate.box[3] / 2
-    level = np.abs(digits[:, 1] + digits[:, 3] / 2 - middle).min() <= 0.5 * usual
-    return bool(level and 0.6 * usual <= candidate.box[3] <= 1.6 * usual)
+def _in_line(candidate: Candidate, digits: Sequence[tuple[int, int, int, int]]) -> bool:
+    """Whether a candidate is as tall as the digits with these boxes usually are and stands at the height of one."""
+    _, top, _, height = candidate.box
+    usual = sorted(tall for _, _, _, tall in digits)[len(digits) // 2]
+    if not 0.6 * usual <= height <= 1.6 * usual:
+        return False
+    middle = top + height / 2
+    return any(abs(y + tall / 2 - middle) <= 0.5 * usual for _, y, _, tall in digits)
 
 
 def _digit(probabilities: NDArray[np.float32], reject: int | None) -> NDArray[np.float32]:
@@ -101,15 +103,16 @@ def _cut(
     if not ways:
         return []
     parts = [part for way in ways for part in way]
-    probabilities = classify(np.stack([part.pixels for part in parts]))
-    named = np.delete(probabilities, reject, axis=1)
-    digits, stroke = named.max(axis=1), named.argmax(axis=1) == STROKE
+    probabilities = classify(np.array([part.pixels for part in parts]))
+    named = probabilities.copy()
+    named[:, reject] = 0
+    digits, strokes = named.max(axis=1).tolist(), (named.argmax(axis=1) == STROKE).tolist()
     best: list[tuple[Candidate, NDArray[np.float32]]] = []
     best_score, start = threshold, 0
     for way in ways:
         own = slice(start, start + len(way))
-        score = float(digits[own].min())
-        proven = not stroke[own].any() or (score >= SURE and not stroke[own].all())
+        score = min(digits[own])
+        proven = not any(strokes[own]) or (score >= SURE and not all(strokes[own]))
         if proven and score >= best_score:
             best_score = score
             best = list(zip(way, probabilities[own], strict=True))
