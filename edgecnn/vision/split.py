@@ -60,19 +60,21 @@ def _cuts(ink: NDArray[np.uint8]) -> list[tuple[float, float]]:
     import cv2
 
     height, width = ink.shape
-    amounts = np.empty((len(SLANTS), width), np.float32)
-    for slant, amount in zip(SLANTS, amounts, strict=True):
+    sums = []
+    for slant in SLANTS:
         shear = np.array([[1, slant, -slant * (height - 1) / 2], [0, 1, 0]], np.float32)
         upright = cv2.warpAffine(ink, shear, (width, height)) if slant else ink
-        amount[:] = cv2.reduce(upright, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0]
-    amounts = cv2.blur(amounts, (3, 1))
+        sums.append(cv2.reduce(upright, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F))
+    amounts = cv2.blur(np.concatenate(sums), (3, 1))
     # Valleys between a fifth and four fifths of the width.
     first, end = max(1, ceil(0.2 * width)), min(width - 1, floor(0.8 * width) + 1)
     inner = amounts[:, first:end]
     valley = (inner <= amounts[:, first - 1 : end - 1]) & (inner < amounts[:, first + 1 : end + 1])
-    found = [(float(inner[i, j]), float(first + j), SLANTS[i]) for i, j in np.argwhere(valley).tolist()]
+    rows, columns = valley.nonzero()
+    found = zip(inner[valley].tolist(), (first + columns).tolist(), rows.tolist(), strict=True)
     cuts: list[tuple[float, float]] = []
-    for _, column, slant in sorted(found):
+    for _, column, row in sorted(found):
+        slant = SLANTS[row]
         if all(abs(column - other) >= 0.12 * height or slant != tilt for other, tilt in cuts) and len(cuts) < CUTS:
             cuts.append((column, slant))
     return cuts
