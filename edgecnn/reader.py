@@ -184,8 +184,8 @@ class Reader:
         if not probabilities:
             return ()
         labels, reject, top = self.bundle.labels, self._reject, self._top
-        table = np.stack(probabilities)
-        ranks = np.argsort(-table, axis=1, kind="stable").tolist()
+        table = np.array(probabilities)
+        ranks = (-table).argsort(axis=1, kind="stable")[:, : top + 1].tolist()  # one more, for one of them may go
         readings = []
         for values, order, box, line in zip(table.tolist(), ranks, boxes, lines, strict=True):
             best = tuple([(labels[i], values[i]) for i in order if i != reject][:top])
