@@ -24,7 +24,7 @@ class JsonLines:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
+        self._encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, check_circular=False).encode
 
     def take(self, observation: Observation) -> None:
         """Write the observation."""
