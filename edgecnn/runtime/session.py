@@ -161,8 +161,7 @@ def dequantize(q: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
         raise ArgumentError(f"{spec.name}: expected {spec.dtype}, got {q.dtype}")
     if spec.scale is None or spec.zero_point is None:
         return q.astype(np.float32)
-    real = q.astype(np.float32)
-    real -= np.float32(spec.zero_point)
+    real: NDArray[np.float32] = q - np.float32(spec.zero_point)
     real *= np.float32(spec.scale)
     return real
 
