@@ -220,7 +220,7 @@ def _widen(fine: NDArray[np.uint8]) -> None:
     outline = cv2.reduce(slopes, 1, cv2.REDUCE_SUM)[:, 0]
     area = cv2.reduce(fine.reshape(len(fine), -1), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
     stroke = 2 * area / np.maximum(outline, 1) / FINE
-    for i in ((stroke < THIN) & (outline > 0)).nonzero()[0]:
+    for i in (stroke < THIN).nonzero()[0]:
         size = 1 + 2 * max(1, round((STROKE - stroke[i]) * FINE / 2))
         fine[i] = cv2.dilate(fine[i], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
 

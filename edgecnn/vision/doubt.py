@@ -38,7 +38,7 @@ def settled(
         nothing is in doubt.
     """
     sure = 1 - probabilities[:, reject]
-    doubtful = np.nonzero((sure >= LEAST) & (sure < PLAIN))[0]
+    doubtful = ((sure >= LEAST) & (sure < PLAIN)).nonzero()[0]
     if not len(doubtful):
         return probabilities
     views = classify(np.concatenate([_turned(pixels[doubtful], angle) for angle in TURNS]))
@@ -54,5 +54,5 @@ def _turned(pixels: NDArray[np.uint8], angle: float) -> NDArray[np.uint8]:
 
     height, width = pixels.shape[1:]
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1)
-    result: NDArray[np.uint8] = np.stack([cv2.warpAffine(picture, turn, (width, height)) for picture in pixels])
+    result: NDArray[np.uint8] = np.array([cv2.warpAffine(picture, turn, (width, height)) for picture in pixels])
     return result

@@ -110,5 +110,6 @@ def _digit_like(boxes: NDArray[np.int32]) -> NDArray[np.bool_]:
     if np.count_nonzero(good) >= 4:
         ranked = np.sort(height[good])
         usual = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2  # the median
-        good &= (height <= TALLEST * usual) | (width > 0.3 * height)
+        if ranked[-1] > TALLEST * usual:
+            good &= (height <= TALLEST * usual) | (width > 0.3 * height)
     return good
