@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edgecnn.bench.lock import state_folder
-from edgecnn.bench.result import BenchResult, Target
+from edgecnn.bench.result import BenchResult, Target, target_name
 from edgecnn.errors import MeasurementError
 
 FILE = "history.db"
@@ -97,6 +97,11 @@ class Past:
     low: float | None
     high: float | None
     p99: float | None
+
+    @property
+    def name(self) -> str:
+        """For people, as `Target.name`: "digits int8 litert 1T"."""
+        return target_name(self.bundle, self.precision, self.runtime, self.threads)
 
 
 def history_path(named: Path | None = None) -> Path:

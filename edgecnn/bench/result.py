@@ -48,7 +48,12 @@ class Target:
     @property
     def name(self) -> str:
         """For people: "digits int8 litert 1T"."""
-        return f"{self.bundle} {self.precision} {self.runtime} {self.threads}T"
+        return target_name(self.bundle, self.precision, self.runtime, self.threads)
+
+
+def target_name(bundle: str, precision: str, runtime: str, threads: int) -> str:
+    """Name of a target for people: "digits int8 litert 1T"."""
+    return f"{bundle} {precision} {runtime} {threads}T"
 
 
 @dataclass(frozen=True, slots=True)

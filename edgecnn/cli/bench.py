@@ -180,14 +180,14 @@ def _show(result: BenchResult, changes: Sequence[Change], percent: float | None)
     from edgecnn.report.bench import tables
 
     for table in tables(result):
-        show.table(table.title, table.columns, table.rows, caption=table.caption)
+        show.result_table(table)
+        show.text()
     for line in result.notes:
         show.text(line)
     for doubt in result.doubts:
         show.text(f"doubt: {_told(doubt)}")
     if changes and percent is not None:
-        table = compared(changes, percent)
-        show.table(table.title, table.columns, table.rows, caption=table.caption)
+        show.result_table(compared(changes, percent))
 
 
 def _told(doubt: Doubt) -> str:

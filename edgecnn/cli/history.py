@@ -38,5 +38,4 @@ def history(
         for old in found:
             show.json_line(old)
         return
-    table = past(found)
-    show.table(table.title, table.columns, table.rows, caption=table.caption)
+    show.result_table(past(found))

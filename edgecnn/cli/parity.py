@@ -67,10 +67,10 @@ def parity(
 
 def show_parity(report: ParityReport, name: str) -> None:
     """Show a report as a table with its verdict; `edgecnn export` shows it too."""
-    from edgecnn.report.parity import COLUMNS, describe
+    from edgecnn.report.parity import COLUMNS, SPARE, describe
 
     words = describe(report, name)
-    show.table(words.title, COLUMNS, words.rows, caption=words.caption)
+    show.table(words.title, COLUMNS, words.rows, caption=words.caption, spare=SPARE)
     for line in words.lines:
         show.text(line)
     show.verdict(report.passed, words.verdict)

@@ -9,17 +9,23 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edgecnn.report.bench import Table
+
 Update = Callable[..., None]
 """`update(done, total, text="")`: how far the work is. `total` 0 means that nobody knows it."""
 
 _NUMBER = re.compile(r"[-+~<>=]{0,2} ?\d[\d.,]* ?\S{0,8}|-")
+_GAP = 2
+"""Spaces between two columns of a table."""
+_LEAST_ROOM = 12
+"""In fewer columns a text cannot be read well."""
 
 
 def text(line: str = "") -> None:
@@ -55,30 +61,79 @@ def _plain(value: object) -> object:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str = "") -> None:
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    caption: str = "",
+    spare: Sequence[str] = (),
+) -> None:
     """Write a table to stdout.
+
+    On a terminal that is too narrow, columns are left out first, and named; then the longest text is wrapped.
 
     Args:
         title: What it shows.
-        columns: Heads.
+        columns: Heads, each of them once.
         rows: Cells, shown by `str`; None is shown as "-". A column that holds only numbers (with or without a unit) is
             aligned to the right.
         caption: What it was measured on, below the table.
+        spare: Columns that can be left out, the least needed first; for commands whose --json has them.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
-    grid = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for number, head in enumerate(columns):
-        numeric = bool(cells) and all(_NUMBER.fullmatch(row[number]) for row in cells)
-        grid.add_column(head, justify="right" if numeric else "left", overflow="fold")
-    for row in cells:
-        grid.add_row(*row)
     console = _console(sys.stdout)
-    console.print(grid)
+    texts = {head: ["-" if row[at] is None else str(row[at]) for row in rows] for at, head in enumerate(columns)}
+    shown = _fitting(texts, spare, console.width)
+    console.print(title, style="bold")
+    console.print(_grid(shown, console.width))
     if caption:
         console.print(caption, style="dim")
+    missing = [head for head in texts if head not in shown]
+    if missing:
+        console.print(f"not shown in {console.width} columns, but by --json: {', '.join(missing)}", style="dim")
+
+
+def result_table(found: Table) -> None:
+    """Write a table of results to stdout."""
+    table(found.title, found.columns, found.rows, caption=found.caption, spare=found.spare)
+
+
+def _grid(texts: dict[str, list[str]], width: int) -> Any:
+    """The table itself. Only the longest text is wrapped, unless that leaves it no room: then every column may be."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as Grid
+
+    words = [head for head in texts if not _is_numeric(texts[head])]
+    longest = max(words, key=lambda head: _width(head, texts), default=None)
+    room = width - sum(_width(head, texts) + _GAP for head in texts if head != longest)
+    grid = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for head, cells in texts.items():
+        fixed = head != longest and room >= _LEAST_ROOM
+        justify: Literal["left", "right"] = "right" if _is_numeric(cells) else "left"
+        grid.add_column(head, justify=justify, overflow="fold", no_wrap=fixed)
+    for row in zip(*texts.values(), strict=True):
+        grid.add_row(*row)
+    return grid
+
+
+def _fitting(texts: dict[str, list[str]], spare: Sequence[str], width: int) -> dict[str, list[str]]:
+    """The columns without as many of the spare ones as it takes to fit."""
+    shown = dict(texts)
+    for head in spare:
+        if sum(_width(name, shown) + _GAP for name in shown) - _GAP <= width:
+            break
+        shown.pop(head, None)
+    return shown
+
+
+def _width(head: str, texts: dict[str, list[str]]) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, (head, *texts[head])))
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    return bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
 
 
 def verdict(passed: bool, line: str) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from edgecnn.bench.compare import Change
 from edgecnn.bench.history import Past
 from edgecnn.bench.machine import Machine
-from edgecnn.bench.result import BenchResult, Profile, Row, Target
+from edgecnn.bench.result import BenchResult, Profile, Row
 from edgecnn.bench.statistics import Estimate
 
-TARGET = ("bundle", "precision", "runtime", "threads")
+ARTEFACT = "artefact"
+"""Head of the column that holds the name of a target: "digits int8 litert 1T"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,14 @@ class Table:
         columns: Heads.
         rows: Cells; None is "not known here".
         caption: What it was measured on.
+        spare: Columns that a narrow terminal can do without, the least needed first.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
     caption: str = ""
+    spare: tuple[str, ...] = ()
 
 
 def dense(table: Table) -> Table:
@@ -74,6 +77,15 @@ def times(ratio: Estimate | None) -> str | None:
     return f"{ratio.value:.2f}" + ("" if ratio.low is None else f" ({ratio.low:.2f}..{ratio.high:.2f})")
 
 
+def interval(low: float | None, high: float | None) -> str | None:
+    """Two durations: "18.7..18.8 us", "998 us..1.02 ms"."""
+    first, last = duration(low), duration(high)
+    if first is None or last is None:
+        return None
+    number, unit = first.split()
+    return f"{number if last.endswith(f' {unit}') else first}..{last}"
+
+
 def plan_line(result: BenchResult) -> str:
     """How long was measured, and whether that was the quick way."""
     plan, text = result.plan, ""
@@ -97,10 +109,11 @@ def latencies(result: BenchResult) -> Table:
     heads = ("median", "interval", "p90", "p99", "p99.9", "mean", "std", "min", "max", "queries", "x first row")
     return Table(
         title="Latency of one inference: input handed over, run, output fetched",
-        columns=(*TARGET, *heads),
-        rows=tuple((*_target(row.target), *_latency(row)) for row in result.rows),
+        columns=(ARTEFACT, *heads),
+        rows=tuple((row.target.name, *_latency(row)) for row in result.rows),
         caption=f"{machine_line(result.machine)}\n{plan_line(result)}\nThe timing loop takes {result.timer_us:.2f} us, "
         "which is in every figure.",
+        spare=("std", "mean", "max", "min", "p99.9", "queries", "p90", "interval"),
     )
 
 
@@ -108,10 +121,10 @@ def starts(result: BenchResult) -> Table:
     """Load time, first inference and memory of a fresh process."""
     return Table(
         title="Start: a fresh process that opens the artefact and runs it once",
-        columns=(*TARGET, "file", "import", "load", "first inference", "peak memory", "of which the artefact"),
+        columns=(ARTEFACT, "file", "import", "load", "first", "memory", "own"),
         rows=tuple(
             (
-                *_target(row.target),
+                row.target.name,
                 size(row.target.bytes),
                 duration(row.start.import_us),
                 duration(row.start.load_us),
@@ -122,18 +135,20 @@ def starts(result: BenchResult) -> Table:
             for row in result.rows
             if row.start is not None
         ),
-        caption="median of the processes, memory: the most; peak memory is the whole process with Python and numpy",
+        caption="first: the first inference; memory: the whole process with Python and numpy, at its peak; own: what "
+        "the artefact added to it; median of the processes, of memory the most",
+        spare=("import",),
     )
 
 
 def throughput(result: BenchResult) -> Table:
     """Inferences per second by streams and batch."""
-    return Table(
+    table = Table(
         title="Throughput",
-        columns=(*TARGET, "streams", "batch", "pictures/s", "note"),
+        columns=(ARTEFACT, "streams", "batch", "pictures/s", "note"),
         rows=tuple(
             (
-                *_target(part.target),
+                part.target.name,
                 str(part.streams),
                 str(part.batch),
                 None if part.per_second is None else f"{part.per_second:,.0f}",
@@ -143,24 +158,25 @@ def throughput(result: BenchResult) -> Table:
         ),
         caption="streams: sessions at the same time, a thread each; batch: pictures in one call",
     )
+    return dense(table)
 
 
 def energy(result: BenchResult) -> Table:
     """Energy of an inference."""
     return Table(
         title="Energy",
-        columns=(*TARGET, "an inference", "above idle", "power", "idle", "sensor"),
+        columns=(ARTEFACT, "an inference", "above idle", "power", "idle"),
         rows=tuple(
             (
-                *_target(part.target),
+                part.target.name,
                 f"{part.per_query:.4g} mJ",
                 f"{part.above_idle:.4g} mJ",
                 f"{part.watts:.2f} W",
                 f"{part.idle_watts:.2f} W",
-                part.sensor,
             )
             for part in result.energy
         ),
+        caption="; ".join(dict.fromkeys(part.sensor for part in result.energy)),
     )
 
 
@@ -171,10 +187,10 @@ def end_to_end(result: BenchResult) -> Table:
     pictures = dict.fromkeys(f"{p.picture}, {p.width}x{p.height} pixels" for p in result.end_to_end)
     return Table(
         title="End to end: picture in, reading out",
-        columns=(*TARGET, *names, "all", "p99", "readings"),
+        columns=(ARTEFACT, *names, "all", "p99", "readings"),
         rows=tuple(
             (
-                *_target(part.target),
+                part.target.name,
                 *(duration(medians.get(name)) for name in names),
                 duration(part.total.p50.value),
                 duration(part.total.p99.value if part.total.p99 else None),
@@ -183,6 +199,7 @@ def end_to_end(result: BenchResult) -> Table:
             for part, medians in zip(result.end_to_end, found, strict=True)
         ),
         caption=f"{'; '.join(pictures)}; medians; all is measured as one, without marks between the stages",
+        spare=("p99", "readings", "preprocess", "postprocess"),
     )
 
 
@@ -203,10 +220,10 @@ def changes(found: Sequence[Change], percent: float) -> Table:
     """Now against what it was on the same machine."""
     return Table(
         title=f"Against earlier runs on this machine; slower by more than {percent:g} % and than the noise fails",
-        columns=(*TARGET, "now", "before", "runs", "now / before", "verdict"),
+        columns=(ARTEFACT, "now", "before", "runs", "now / before", "verdict"),
         rows=tuple(
             (
-                *_target(change.target),
+                change.target.name,
                 duration(change.now),
                 duration(change.before),
                 str(change.runs),
@@ -215,13 +232,14 @@ def changes(found: Sequence[Change], percent: float) -> Table:
             )
             for change in found
         ),
+        spare=("runs",),
     )
 
 
 def past(found: Sequence[Past]) -> Table:
     """What was measured before, the newest first."""
     machines = {old.machine: old.machine_line for old in found}
-    columns = ("run", "started (UTC)", *TARGET, "median", "interval", "p99", "plan", "edgecnn", "runtime's", "machine")
+    columns = ("run", "started (UTC)", ARTEFACT, "median", "interval", "p99", "plan", "edgecnn", "runtime's", "machine")
     return Table(
         title="Latencies measured before",
         columns=(*columns, "remarks"),
@@ -229,12 +247,9 @@ def past(found: Sequence[Past]) -> Table:
             (
                 str(old.run),
                 old.started[:16].replace("T", " "),
-                old.bundle,
-                old.precision,
-                old.runtime,
-                str(old.threads),
+                old.name,
                 duration(old.median),
-                None if old.low is None or old.high is None else f"{duration(old.low)}..{duration(old.high)}",
+                interval(old.low, old.high),
                 duration(old.p99),
                 old.plan,
                 old.tool,
@@ -245,6 +260,7 @@ def past(found: Sequence[Past]) -> Table:
             for old in found
         ),
         caption="\n".join(f"{key[:6]}: {line}" for key, line in machines.items()),
+        spare=("edgecnn", "runtime's", "plan", *(() if len(machines) > 1 else ("machine",)), "p99", "interval"),
     )
 
 
@@ -255,7 +271,7 @@ def machine_line(machine: Machine) -> str:
 
 
 CSV = (
-    *TARGET,
+    *("bundle", "precision", "runtime", "threads"),
     *("file", "sha256", "bytes", "queries", "mean_us", "std_us", "min_us", "max_us"),
     *("p50_us", "p50_low_us", "p50_high_us", "p90_us", "p99_us", "p99_9_us"),
     *("ratio", "ratio_low", "ratio_high", "import_us", "load_us", "first_us", "peak_bytes", "net_bytes"),
@@ -277,7 +293,7 @@ def to_csv(result: BenchResult) -> str:
         right = [row.accuracy.value, row.accuracy.data] if row.accuracy else [None] * 2
         writer.writerow(
             (
-                *_target(target),
+                *(target.bundle, target.precision, target.runtime, target.threads),
                 *(target.file, target.sha256, target.bytes, latency.queries),
                 *(latency.mean, latency.std, latency.min, latency.max),
                 *(latency.p50.value, latency.p50.low, latency.p50.high, *tails),
@@ -290,17 +306,12 @@ def to_csv(result: BenchResult) -> str:
     return text.getvalue()
 
 
-def _target(target: Target) -> tuple[str, str, str, str]:
-    return (target.bundle, str(target.precision), str(target.runtime), str(target.threads))
-
-
 def _latency(row: Row) -> tuple[str | None, ...]:
     latency = row.latency
-    low, high = duration(latency.p50.low), duration(latency.p50.high)
     tails = (duration(tail.value) if tail else None for tail in (latency.p90, latency.p99, latency.p99_9))
     return (
         duration(latency.p50.value),
-        f"{low}..{high}" if low and high else None,
+        interval(latency.p50.low, latency.p50.high),
         *tails,
         duration(latency.mean),
         duration(latency.std),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from edgecnn.bench.machine import Conditions, describe_throttling
 from edgecnn.bench.result import BenchResult, Parity, Row
-from edgecnn.report.bench import TARGET, Table, dense, duration, machine_line, size, times
+from edgecnn.report.bench import ARTEFACT, Table, dense, duration, interval, machine_line, size, times
 
 TITLE = "edgecnn bench report"
 
@@ -16,7 +16,7 @@ def overview(result: BenchResult) -> Table:
     heads = ("median", "top-1", "size", "interval of the median", "p99", "first inference", "memory", "x first row")
     table = Table(
         title="Accuracy, size and latency",
-        columns=("artefact", *heads),
+        columns=(ARTEFACT, *heads),
         rows=tuple(_overview(row) for row in result.rows),
         caption=" ".join((_accuracy_caption(result.rows), "Latency of one inference; intervals are 95 %.")).strip(),
     )
@@ -25,14 +25,13 @@ def overview(result: BenchResult) -> Table:
 
 def _overview(row: Row) -> tuple[str | None, ...]:
     target, latency, start = row.target, row.latency, row.start
-    low, high = duration(latency.p50.low), duration(latency.p50.high)
     right = row.accuracy
     return (
         target.name,
         duration(latency.p50.value),
         None if right is None else f"{100 * right.value:.2f} % ({100 * right.low:.2f}..{100 * right.high:.2f})",
         size(target.bytes),
-        f"{low}..{high}" if low and high else None,
+        interval(latency.p50.low, latency.p50.high),
         duration(latency.p99.value) if latency.p99 else None,
         duration(start.first_us) if start else None,
         size(start.peak or None) if start else None,
@@ -47,25 +46,12 @@ def _accuracy_caption(rows: Sequence[Row]) -> str:
 
 def comparison(results: Sequence[BenchResult]) -> Table:
     """Medians of several results side by side, by target."""
-    targets = dict.fromkeys(
-        (row.target.bundle, str(row.target.precision), str(row.target.runtime), str(row.target.threads))
-        for result in results
-        for row in result.rows
-    )
-    found = [
-        {
-            (row.target.bundle, str(row.target.precision), str(row.target.runtime), str(row.target.threads)): row
-            for row in result.rows
-        }
-        for result in results
-    ]
+    found = [{row.target.name: row.latency.p50.value for row in result.rows} for result in results]
+    names = dict.fromkeys(name for medians in found for name in medians)
     return Table(
         title="Medians side by side",
-        columns=(*TARGET, *(heading(number, result) for number, result in enumerate(results, 1))),
-        rows=tuple(
-            (*target, *(duration(rows[target].latency.p50.value) if target in rows else None for rows in found))
-            for target in targets
-        ),
+        columns=(ARTEFACT, *(heading(number, result) for number, result in enumerate(results, 1))),
+        rows=tuple((name, *(duration(medians.get(name)) for medians in found)) for name in names),
     )
 
 

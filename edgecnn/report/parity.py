@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from edgecnn.parity import Equality, ParityReport, Row
 
 COLUMNS = ("", "top-1", "95 % interval", "agrees", "flipped", "lost", "gained", "max |diff|", "SQNR")
+SPARE = ("SQNR", "max |diff|")
+"""Columns that a narrow terminal can do without, the least needed first."""
 
 _FLIPS = "\nflipped = lost + gained + right neither before nor after"
 

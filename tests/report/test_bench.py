@@ -8,7 +8,7 @@ import pytest
 
 from edgecnn.bench.result import BenchResult
 from edgecnn.bench.statistics import Estimate
-from edgecnn.report.bench import CSV, Table, dense, duration, size, tables, times, to_csv
+from edgecnn.report.bench import CSV, Table, dense, duration, interval, size, tables, times, to_csv
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ def test_sizes(count: int | None, text: str | None) -> None:
     assert size(count) == text
 
 
+def test_intervals() -> None:
+    assert interval(18.7, 18.8) == "18.7..18.8 us"
+    assert interval(998.0, 1020.0) == "998 us..1.02 ms"
+    assert interval(None, 1020.0) is None
+
+
 def test_ratios() -> None:
     assert times(None) is None
     assert times(Estimate(0.5, None, None)) == "0.50"
@@ -44,8 +50,8 @@ def test_a_column_that_holds_nothing_is_left_out() -> None:
 def test_tables_and_csv_hold_every_row(bench_result: Callable[..., BenchResult]) -> None:
     result = bench_result({"digits int8 litert 1": [50.0] * 2000, "digits float32 onnx 2": [90.0, 91.0] * 5})
     latencies, starts = tables(result)
-    assert [row[:5] for row in latencies.rows] == [
-        ("digits", "int8", "litert", "1", "50.0 us"), ("digits", "float32", "onnx", "2", "90.0 us"),
+    assert [row[:2] for row in latencies.rows] == [
+        ("digits int8 litert 1T", "50.0 us"), ("digits float32 onnx 2T", "90.0 us"),
     ]  # fmt: skip
     assert "Raspberry Pi 5" in latencies.caption
     assert "--thorough" in latencies.caption
