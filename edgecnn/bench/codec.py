@@ -10,6 +10,7 @@ import typing
 from enum import Enum
 from typing import Any, TypeVar
 
+from edgecnn.bench.foreign import names
 from edgecnn.errors import MeasurementError
 
 T = TypeVar("T")
@@ -76,11 +77,17 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
 def _dataclass(kind: Any, data: Any, where: str) -> Any:
     values = _expect(data, dict, where)
     hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    if set(values) != set(names):
-        missing, unknown = sorted(set(names) - set(values)), sorted(set(values) - set(names))
-        raise MeasurementError(f"{where}: missing fields {missing}, unknown fields {unknown}")
-    return kind(**{name: _decode(hints[name], values[name], f"{where}.{name}") for name in names})
+    known = [field.name for field in dataclasses.fields(kind)]
+    missing = [name for name in known if name not in values]
+    unknown = [name for name in values if name not in known]
+    if missing or unknown:
+        wrong = ((missing, "missing"), (unknown, "unknown"))
+        raise MeasurementError(f"{where}: {'; '.join(_fields(found, what) for found, what in wrong if found)}")
+    return kind(**{name: _decode(hints[name], values[name], f"{where}.{name}") for name in known})
+
+
+def _fields(found: list[str], what: str) -> str:
+    return f"the field{'s' if len(found) > 1 else ''} {names(found)} {'are' if len(found) > 1 else 'is'} {what}"
 
 
 def _plain(kind: Any, data: Any, where: str) -> Any:

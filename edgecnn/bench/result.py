@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecnn.bench.codec import decode, to_json
+from edgecnn.bench.foreign import something_else, unreadable
 from edgecnn.bench.machine import Conditions, Machine
 from edgecnn.bench.sampling import Plan, WarmUp
 from edgecnn.bench.statistics import Estimate, Summary
@@ -21,6 +22,10 @@ SCHEMA = 1
 """Version of the JSON; a reader refuses one that it does not know."""
 
 MAX_JSON_BYTES = 64 * 2**20
+
+_EXPECTED = "expected the JSON of a bench (edgecnn bench --out)"
+_MARKS = frozenset({"schema", "plan", "machine", "rows"})
+"""Fields by which the JSON of a bench, of any schema, is told from JSON of something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,14 +337,23 @@ class BenchResult:
         Raises:
             MeasurementError: It is no such text, or of another schema.
         """
+        expected = f"{where}: {_EXPECTED}"
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise MeasurementError(f"{where}: expected the JSON of a bench, got something else: {error}") from error
-        schema = data.get("schema") if isinstance(data, dict) else None
+            raise MeasurementError(f"{expected}, got {unreadable(text, error)}") from error
+        if not isinstance(data, dict) or not data.keys() >= _MARKS:
+            raise MeasurementError(f"{expected}, got {something_else(data)}")
+        schema = data["schema"]
+        if type(schema) is int and schema > SCHEMA:
+            newer = f"one of a newer edgecnn (schema {schema}, this one reads {SCHEMA}); update edgecnn"
+            raise MeasurementError(f"{expected}, got {newer}")
         if schema != SCHEMA:
-            raise MeasurementError(f"{where}: expected schema {SCHEMA} of a bench, got {schema!r}; update edgecnn")
-        return decode(cls, data, where)
+            raise MeasurementError(f"{expected}, got one of the unknown schema {schema!r:.40}")
+        result = decode(cls, data, f"{where}: result")
+        if not result.rows:
+            raise MeasurementError(f"{where}: result.rows: expected at least one, got none")
+        return result
 
 
 def read_result(path: Path) -> BenchResult:
@@ -349,6 +363,8 @@ def read_result(path: Path) -> BenchResult:
         MeasurementError: It is absent, too large, or not the JSON of a bench.
     """
     try:
+        if path.is_dir():
+            raise MeasurementError(f"{path}: {_EXPECTED}, got a folder")
         size = path.stat().st_size
         if size > MAX_JSON_BYTES:
             raise MeasurementError(f"{path}: expected at most {MAX_JSON_BYTES} bytes, got {size}")
@@ -356,5 +372,5 @@ def read_result(path: Path) -> BenchResult:
     except OSError as error:
         raise MeasurementError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise MeasurementError(f"{path}: expected the JSON of `edgecnn bench --out`, got no text") from error
+        raise MeasurementError(f"{path}: {_EXPECTED}, got no text") from error
     return BenchResult.from_json(text, str(path))
