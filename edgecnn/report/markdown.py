@@ -58,7 +58,8 @@ def _markdown_table(table: Table) -> str:
         "|" + "---|" * len(table.columns),
         *("| " + " | ".join("-" if cell is None else _plain(cell) for cell in row) + " |" for row in table.rows),
     ]
-    caption = f"\n\n{_plain(table.caption)}" if table.caption else ""
+    # Two spaces at its end keep a line of the caption a line; most end without a full stop.
+    caption = "\n\n" + "  \n".join(map(_plain, table.caption.splitlines())) if table.caption else ""
     return f"## {_plain(table.title)}\n\n" + "\n".join(lines) + caption
 
 

@@ -135,7 +135,8 @@ def _table(table: Table, *, head: bool = True, kind: str = "") -> str:
     )
     title = f"<h2>{escape(table.title)}</h2>" if head else ""
     top = f"<thead><tr>{heads}</tr></thead>" if any(table.columns) else ""
-    below = f'<p class="soft">{escape(table.caption)}</p>' if table.caption else ""
+    caption = "<br>".join(map(escape, table.caption.splitlines()))
+    below = f'<p class="soft">{caption}</p>' if caption else ""
     return f'{title}<div class="scroll"><table class="{kind}">{top}<tbody>{body}</tbody></table></div>{below}'
 
 

@@ -133,6 +133,17 @@ def test_markdown_tables_have_as_many_cells_as_heads(result: BenchResult) -> Non
         assert widths[at - 1] == width == widths[at + 1]
 
 
+def test_sentences_of_a_caption_stay_apart(result: BenchResult) -> None:
+    """Its lines have no full stop of their own: run together, a version would go on as a sentence."""
+    last = f"{list(result.machine.versions.values())[-1]}"
+    markdown = to_markdown([result])
+    assert f"{last} quick:" not in markdown
+    assert f"{last}  \nquick: 2 s and at least" in markdown
+    page = to_html([result])
+    assert f"{last}\nquick:" not in page
+    assert f"{last}<br>quick: 2 s and at least" in page
+
+
 def test_front() -> None:
     points = [(5.0, 98.5), (6.0, 98.4), (20.0, 99.6), (20.0, 99.5), (50.0, 99.6), (60.0, 99.7)]
     assert svg.front(points) == [0, 2, 5]
