@@ -13,6 +13,9 @@ from edgecnn.spec import ImageSpec
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_TOLD = 12
+"""Labels that a message names."""
+
 
 class Pictures(Protocol):
     """Pictures with labels, given on demand; a split of `edgecnn.data` is one."""
@@ -67,8 +70,15 @@ def relabelled(pictures: Pictures, names: Sequence[str], wanted: Sequence[str]) 
         return pictures
     unknown = [name for name in names if name not in wanted]
     if unknown:
+        lacking = "has none" if len(unknown) == len(names) else f"has not: {_listed(unknown)}"
         raise ArgumentError(
-            f"data: expected classes that the bundle knows ({', '.join(wanted[:12])}), got {', '.join(unknown[:12])}"
+            f"data: expected labels that the bundle has, which are {_listed(wanted)}; the data's are {_listed(names)}, "
+            f"of which the bundle {lacking}"
         )
     numbers = np.array([wanted.index(name) for name in names], np.int64)
     return _Relabelled(pictures, numbers[np.asarray(pictures.labels)])
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _TOLD} more" if len(labels) > _TOLD else ""
+    return ", ".join(labels[:_TOLD]) + more
