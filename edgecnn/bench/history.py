@@ -210,6 +210,20 @@ class History:
         with self._errors():
             return [_past(row) for row in self._database.execute(query, (*wanted.values(), limit))]
 
+    def bundles(self, *, machine: str | None = None) -> tuple[str, ...]:
+        """Names of the bundles of which there are latencies, sorted.
+
+        Args:
+            machine: Only on the machine with this key.
+
+        Raises:
+            MeasurementError: The file is locked or damaged.
+        """
+        where, values = ("WHERE machine = ?", (machine,)) if machine is not None else ("", ())
+        query = f"SELECT DISTINCT bundle FROM latencies JOIN runs ON runs.id = latencies.run {where} ORDER BY bundle"
+        with self._errors():
+            return tuple(name for (name,) in self._database.execute(query, values))
+
     def result(self, run: int | None = None) -> BenchResult:
         """A whole result as it was stored.
 
@@ -223,8 +237,12 @@ class History:
             where, values = ("WHERE id = ?", (run,)) if run is not None else ("ORDER BY id DESC LIMIT 1", ())
             found = self._database.execute(f"SELECT result FROM runs {where}", values).fetchone()
         if found is None:
-            raise MeasurementError(f"{self.path}: no run {run}" if run is not None else f"{self.path}: it is empty")
+            raise MeasurementError(f"{self.path}: no run {run}" if run is not None else self.emptiness())
         return BenchResult.from_json(found[0], f"{self.path} run {run or 'newest'}")
+
+    def emptiness(self) -> str:
+        """What to tell where there is no run at all."""
+        return f"{self.path}: it is empty; run: edgecnn bench --save"
 
     def _check(self, write: bool) -> None:
         application = self._database.execute("PRAGMA application_id").fetchone()[0]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgecnn.cli import show
+from edgecnn.errors import MeasurementError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def history(
-    bundle: Annotated[str | None, typer.Argument(metavar="BUNDLE", help="Only this one.", show_default=False)] = None,
+    bundle: Annotated[
+        str | None, typer.Argument(metavar="BUNDLE", help="Only this one: its name or its folder.", show_default=False)
+    ] = None,
     here: Annotated[bool, typer.Option("--here", help="Only what was measured on this machine.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many rows, the newest.")] = 40,
     run: Annotated[
@@ -33,9 +39,32 @@ def history(
         if run is not None:
             show.json_line(opened.result(run))
             return
-        found = opened.past(bundle=bundle, machine=read_machine().key if here else None, limit=limit)
+        known = opened.bundles()
+        name = None if bundle is None else _name(bundle, known)
+        machine = read_machine().key if here else None
+        found = opened.past(bundle=name, machine=machine, limit=limit)
+        if not found:
+            raise MeasurementError(f"{opened.path}: {_nothing(known, name, here)}" if known else opened.emptiness())
     if json:
         for old in found:
             show.json_line(old)
         return
     show.result_table(past(found))
+
+
+def _name(bundle: str, known: Sequence[str]) -> str:
+    """The name that a bundle is recorded by; the bundle itself may be gone."""
+    if bundle in known or not Path(bundle).is_dir():
+        return bundle
+    from edgecnn.bundle import find_bundle, read_bundle
+
+    return read_bundle(find_bundle(bundle), verify=False).name
+
+
+def _nothing(known: Sequence[str], name: str | None, here: bool) -> str:
+    """That nothing was found, and what could be."""
+    wanted = "no run" if name is None else f"no run of {name!r}"
+    there = f"there are: {', '.join(known)}"
+    if here:
+        return f"{wanted} on this machine; without --here {there}"
+    return f"{wanted}; {there}{did_you_mean(name or '', known)}"
