@@ -30,6 +30,7 @@ class Change:
         now: Median now, in microseconds.
         before: Median over the earlier runs' medians.
         runs: How many earlier runs there were, at most ten.
+        other_files: How many of them measured another artefact of the same name, by its hash.
         ratio: now / before; its interval holds the error of both and, from three runs on, how much the earlier runs
             differ among themselves.
         regressed: Whether it is slower by more than what is allowed, and certainly slower at all.
@@ -39,6 +40,7 @@ class Change:
     now: float
     before: float
     runs: int
+    other_files: int
     ratio: Estimate
     regressed: bool
 
@@ -91,6 +93,7 @@ def _change(row: Row, past: Sequence[Past], percent: float) -> Change:
         now=now,
         before=old,
         runs=len(past),
+        other_files=sum(run.sha256 != row.target.sha256 for run in past),
         ratio=Estimate(ratio, low, high),
         regressed=ratio > 1 + percent / 100 and low > 1,
     )

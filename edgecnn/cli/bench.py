@@ -238,6 +238,11 @@ class _Ledger:
         if new:
             show.note(f"nothing to compare with: no complete run on this machine in the history: {', '.join(new)}")
         for change in found:
+            if change.other_files:
+                show.note(
+                    f"{change.target.name}: {change.other_files} of {change.runs} earlier runs measured another file "
+                    "(its SHA-256 differs)"
+                )
             if change.regressed:
                 show.note(f"edgecnn: {change.target.name} is slower: {change.ratio.value:.2f} x what it was")
         return found

@@ -13,6 +13,7 @@ from edgecnn.bench.machine import Machine
 from edgecnn.bench.result import BenchResult, Profile, Row
 from edgecnn.bench.statistics import Estimate
 
+OTHER_FILE = "other file: not the artefact that the newest run of that name measured, by its SHA-256, which --json has"
 ARTEFACT = "artefact"
 """Head of the column that holds the name of a target: "digits int8 litert 1T"."""
 
@@ -239,6 +240,10 @@ def changes(found: Sequence[Change], percent: float) -> Table:
 def past(found: Sequence[Past]) -> Table:
     """What was measured before, the newest first."""
     machines = {old.machine: old.machine_line for old in found}
+    newest: dict[tuple[str, str, str], str] = {}
+    for old in found:
+        newest.setdefault(_artefact(old), old.sha256)
+    notes = [OTHER_FILE] if any(old.sha256 != newest[_artefact(old)] for old in found) else []
     columns = ("run", "started (UTC)", ARTEFACT, "median", "interval", "p99", "plan", "edgecnn", "runtime's", "machine")
     return Table(
         title="Latencies measured before",
@@ -255,11 +260,11 @@ def past(found: Sequence[Past]) -> Table:
                 old.tool,
                 old.runtime_version,
                 old.machine[:6],
-                ", ".join(_remarks(old)) or None,
+                ", ".join(_remarks(old, newest[_artefact(old)])) or None,
             )
             for old in found
         ),
-        caption="\n".join(f"{key[:6]}: {line}" for key, line in machines.items()),
+        caption="\n".join([*(f"{key[:6]}: {line}" for key, line in machines.items()), *notes]),
         spare=("edgecnn", "runtime's", "plan", *(() if len(machines) > 1 else ("machine",)), "p99", "interval"),
     )
 
@@ -322,7 +327,13 @@ def _latency(row: Row) -> tuple[str | None, ...]:
     )
 
 
-def _remarks(old: Past) -> Iterator[str]:
+def _artefact(old: Past) -> tuple[str, str, str]:
+    return (old.bundle, old.precision, old.runtime)
+
+
+def _remarks(old: Past, newest: str) -> Iterator[str]:
+    if old.sha256 != newest:
+        yield "other file"
     if not old.complete:
         yield "interrupted"
     if old.doubts:

@@ -236,3 +236,13 @@ def test_a_percentage_that_is_none(path: Path, result: BenchResult, percent: flo
     store(path)
     with History(path) as history, pytest.raises(ArgumentError, match="regression: expected a percentage"):
         changes(history, result, percent=percent)
+
+
+def test_earlier_runs_of_another_file_are_counted(path: Path, bench_result: Callable[..., BenchResult]) -> None:
+    now = bench_result({ROW: STEADY})
+    target = dataclasses.replace(now.rows[0].target, sha256="1" * 64)
+    before = dataclasses.replace(now, rows=(dataclasses.replace(now.rows[0], target=target),))
+    store(path, before, before, now)
+    with History(path) as history:
+        (change,) = changes(history, now, percent=5)
+        assert (change.runs, change.other_files) == (3, 2)

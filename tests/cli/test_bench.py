@@ -103,6 +103,18 @@ def test_a_regression_fails(small_bundle: Path, bench_result: Callable[..., Benc
     assert "small int8 litert 1T is slower:" in err
 
 
+def test_a_past_of_another_file_is_told(small_bundle: Path, bench_result: Callable[..., BenchResult]) -> None:
+    import dataclasses
+
+    from edgecnn.bench.machine import read_machine
+
+    with History(write=True) as history:
+        history.add(dataclasses.replace(bench_result({ROW: [1e6] * 100}), machine=read_machine()))
+    code, _, err = run("bench", small_bundle, *QUICK, "--fail-on-regression", "5")
+    assert code == 0
+    assert "small int8 litert 1T: 1 of 1 earlier runs measured another file (its SHA-256 differs)" in err
+
+
 def test_strict_fails_on_a_doubt(small_bundle: Path) -> None:
     few = ["--queries", "10", "--seconds", "0.0001"]
     code, out, err = run("bench", small_bundle, *QUICK[2:], *few, "--threads", "256", "--strict")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,3 +59,27 @@ def test_a_folder_stands_for_the_bundle_in_it(db: Path, shipped: Path) -> None:
     code, out, err = run(shipped, "--db", db)
     assert (code, err) == (0, "")
     assert "digits int8 litert 1T" in out and "tiny" not in out
+
+
+def other_file(result: BenchResult) -> BenchResult:
+    """The same rows, measured with other artefacts."""
+    rows = [dataclasses.replace(row, target=dataclasses.replace(row.target, sha256="1" * 64)) for row in result.rows]
+    return dataclasses.replace(result, rows=tuple(rows))
+
+
+def test_what_was_measured_with_another_file_says_so(tmp_path: Path, bench_result: Callable[..., BenchResult]) -> None:
+    digits = bench_result({"digits int8 litert 1": STEADY, "digits int8 litert 2": STEADY})
+    tiny = bench_result({"tiny int8 litert 1": STEADY})
+    path = tmp_path / "history.db"
+    with History(path, write=True) as history:
+        for result in (other_file(digits), digits, tiny, digits):
+            history.add(result)
+    code, out, _ = run("--db", path)
+    assert code == 0
+    told = {line.split()[0]: "other file" in line for line in out.splitlines() if " litert " in line}
+    assert told == {"4": False, "3": False, "2": False, "1": True}
+    assert "other file: not the artefact that the newest run of that name measured" in out
+    code, out, _ = run("--db", path, "tiny")
+    assert "other file" not in out
+    code, out, _ = run("--db", path, "--json")
+    assert [json.loads(line)["sha256"][0] for line in out.splitlines()] == list("0000011")

@@ -293,7 +293,9 @@ def test_labels_in_another_order_and_more_of_them(pictures: ArraySplit) -> None:
     assert len(moved) == len(pictures)
     assert [wanted[n] for n in moved.labels[:20]] == [names[n] for n in pictures.labels[:20]]
     np.testing.assert_array_equal(moved.pixels([3], IMAGE), pictures.pixels([3], IMAGE))
-    with pytest.raises(ArgumentError, match=r"which are 0, 1; the data's are 0, 1, 2, 3, .*, of which .* has not: 2, 3"):
+    with pytest.raises(
+        ArgumentError, match=r"which are 0, 1; the data's are 0, 1, 2, 3, .*, of which .* has not: 2, 3"
+    ):
         relabelled(pictures, names, ("0", "1"))
 
 
