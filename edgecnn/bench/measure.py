@@ -139,7 +139,8 @@ def bench(
         The result; `complete` is False when Ctrl-C ended it after at least one round of every row.
 
     Raises:
-        BundleError: A bundle has none of the wanted artefacts, or two bundles have one name.
+        ArgumentError: Two bundles have one name.
+        BundleError: A bundle has none of the wanted artefacts.
         SessionError: An artefact cannot be opened or run.
         MeasurementError: A fresh process failed.
         KeyboardInterrupt: Ctrl-C came before there was anything worth keeping.
@@ -183,11 +184,21 @@ def bench(
     )
 
 
+def check_names(bundles: Sequence[Bundle]) -> None:
+    """Raise ArgumentError where two bundles have one name: rows and the history tell bundles apart by it."""
+    found: dict[str, Bundle] = {}
+    for bundle in bundles:
+        first = found.get(bundle.name)
+        if first is not None:
+            raise ArgumentError(
+                f"bundles: expected different names, got {bundle.name!r} from {first.path} and from {bundle.path}; "
+                "measure one after the other, or export one of them with another --name"
+            )
+        found[bundle.name] = bundle
+
+
 def _open(bundles: Sequence[Bundle], options: Options, stack: ExitStack) -> Iterator[Case]:
-    names = [bundle.name for bundle in bundles]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise BundleError(f"bundle: expected different names, got {twice!r} twice")
+    check_names(bundles)
     for bundle in bundles:
         wanted = [
             (runtime, artifact)

@@ -70,7 +70,7 @@ def bench(
     Every artefact x runtime x number of threads is a row; the rows take turns, so that a machine that changes its pace
     treats all alike. The machine is part of the result, and so is every reason to doubt it.
     """
-    from edgecnn.bench.measure import Options
+    from edgecnn.bench.measure import Options, check_names
     from edgecnn.bundle import default_bundle, find_bundle, read_bundle
     from edgecnn.files import check_writable
 
@@ -90,7 +90,8 @@ def bench(
             raise ArgumentError(f"{name}: expected a file in a folder that is there, got {file}")
         if file is not None:
             check_writable(file.parent, name)
-    opened = [read_bundle(find_bundle(name)) for name in bundles or [default_bundle()]]
+    opened = [read_bundle(folder) for folder in _once([find_bundle(name) for name in bundles or [default_bundle()]])]
+    check_names(opened)
     ledger = _Ledger(db, save, fail_on_regression)
     ledger.check()
     command = shlex.join(["edgecnn", *sys.argv[1:]])
@@ -113,6 +114,17 @@ def bench(
         raise typer.Exit(130)
     if slower or not written or (strict and result.doubts):
         raise typer.Exit(1)
+
+
+def _once(folders: Sequence[Path]) -> list[Path]:
+    """The folders without those that are named again: to measure one beside itself tells nothing."""
+    first: dict[Path, Path] = {}
+    for folder in folders:
+        named = first.setdefault(folder.resolve(), folder)
+        if named is not folder:
+            again = "named twice" if named == folder else f"the same folder as {named}"
+            show.note(f"edgecnn: {folder} is {again}: measured once")
+    return list(first.values())
 
 
 def _here(bundles: list[Bundle], options: Options, command: str, wait: float) -> BenchResult:

@@ -181,8 +181,10 @@ def test_options_that_cannot_be(change: dict[str, tuple[int, ...]]) -> None:
 
 
 def test_bundles_that_cannot_be(bundle: Bundle, one_row: Options) -> None:
-    with pytest.raises(BundleError, match="different names, got 'small' twice"):
-        bench([bundle, bundle], one_row)
+    for other in (bundle, dataclasses.replace(bundle, path=Path("elsewhere"))):
+        with pytest.raises(ArgumentError) as caught:
+            bench([bundle, other], one_row)
+        assert f"different names, got 'small' from {bundle.path} and from {other.path};" in str(caught.value)
     only_float = dataclasses.replace(bundle, artifacts=bundle.artifacts[:1])
     with pytest.raises(BundleError, match="no artefact of the wanted runtime and precision; it holds tflite float32"):
         bench([only_float], one_row)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,6 +114,28 @@ def test_a_past_of_another_file_is_told(small_bundle: Path, bench_result: Callab
     code, _, err = run("bench", small_bundle, *QUICK, "--fail-on-regression", "5")
     assert code == 0
     assert "small int8 litert 1T: 1 of 1 earlier runs measured another file (its SHA-256 differs)" in err
+
+
+def test_a_bundle_that_is_named_twice_is_measured_once(shipped: Path) -> None:
+    tiny = shipped.parent / "tiny"
+    also = shipped / ".." / "tiny"
+    code, out, err = run("bench", tiny, also, tiny, *QUICK, "--json")
+    assert code == 0, err
+    assert [row["target"]["bundle"] for row in json.loads(out)["rows"]] == ["tiny"]
+    assert err == (
+        f"edgecnn: {also} is the same folder as {tiny}: measured once\nedgecnn: {tiny} is named twice: measured once\n"
+    )
+
+
+def test_two_bundles_of_one_name_are_wrong_usage(shipped: Path, tmp_path: Path) -> None:
+    tiny = shipped.parent / "tiny"
+    copy = shutil.copytree(tiny, tmp_path / "copy")
+    code, out, err = run("bench", tiny, copy, *QUICK)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"edgecnn: bundles: expected different names, got 'tiny' from {tiny} and from {copy}; "
+        "measure one after the other, or export one of them with another --name\n"
+    )
 
 
 def test_strict_fails_on_a_doubt(small_bundle: Path) -> None:
