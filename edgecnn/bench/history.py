@@ -123,6 +123,11 @@ class History:
 
     def __init__(self, path: Path | None = None, *, write: bool = False) -> None:
         self.path = history_path(path)
+        if self.path.is_dir():
+            raise MeasurementError(
+                f"{self.path}: expected the file of a history, got a folder; name a file in it, such as "
+                f"{self.path / FILE}"
+            )
         with self._errors():
             if write:
                 self.path.parent.mkdir(parents=True, exist_ok=True)

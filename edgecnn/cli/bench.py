@@ -70,6 +70,7 @@ def bench(
     Every artefact x runtime x number of threads is a row; the rows take turns, so that a machine that changes its pace
     treats all alike. The machine is part of the result, and so is every reason to doubt it.
     """
+    from edgecnn import pictures
     from edgecnn.bench.measure import Options, check_names
     from edgecnn.bundle import default_bundle, find_bundle, read_bundle
     from edgecnn.files import check_writable
@@ -94,6 +95,10 @@ def bench(
     check_names(opened)
     ledger = _Ledger(db, save, fail_on_regression)
     ledger.check()
+    if end_to_end is not None:
+        data = pictures.read_bytes(end_to_end)
+        if on is None:  # a board decodes it itself, and OpenCV may be there alone
+            pictures.decode(data, name=str(end_to_end))
     command = shlex.join(["edgecnn", *sys.argv[1:]])
     result = _here(opened, options, command, wait) if on is None else _there(on, opened, options, command)
     written = _write(result, out, csv)
@@ -217,12 +222,12 @@ class _Ledger:
     def check(self) -> None:
         """Find out before anything is measured that the history cannot be used."""
         from edgecnn.bench.compare import check_percent
-        from edgecnn.bench.history import History
+        from edgecnn.bench.history import History, history_path
 
         if self.percent is not None:
             check_percent(self.percent)
-        if self.save:
-            with History(self.db, write=True):
+        if self.save or (self.percent is not None and history_path(self.db).exists()):
+            with History(self.db, write=self.save):
                 pass
 
     def book(self, result: BenchResult) -> tuple[Change, ...]:

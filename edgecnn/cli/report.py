@@ -39,14 +39,18 @@ def report(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise ArgumentError(f"--out: expected a name that ends in .html, got {out}")
-    if not out.parent.is_dir():
+    markdown = out.with_suffix(".md")
+    if not out.parent.is_dir() or out.is_dir():
         raise ArgumentError(f"--out: expected a file in a folder that is there, got {out}")
+    if markdown.is_dir():
+        raise ArgumentError(
+            f"--out: its Markdown twin {markdown} would take the place of a folder; choose another name"
+        )
     check_writable(out.parent, "--out")
     found = [read_result(path) for path in results or []]
     if run or not found:
         with History(db) as history:
             found += [history.result(number) for number in run] if run else [history.result()]
-    markdown = out.with_suffix(".md")
     write_atomically(out, to_html(found, title=title).encode())
     write_atomically(markdown, to_markdown(found, title=title).encode())
     show.text(f"{out}\n{markdown}")

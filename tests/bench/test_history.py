@@ -184,8 +184,9 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MeasurementError, match="the folder cannot be made"):
         History(tmp_path / "file" / "history.db", write=True)
-    with pytest.raises(MeasurementError, match="cannot be written \\(unable to open"):
-        History(tmp_path, write=True)
+    for write in (False, True):
+        with pytest.raises(MeasurementError, match="expected the file of a history, got a folder; name a file in it"):
+            History(tmp_path, write=write)
 
 
 def scaled(result: BenchResult, make: Callable[..., BenchResult], factor: float) -> BenchResult:

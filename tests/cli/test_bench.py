@@ -210,6 +210,23 @@ def test_a_damaged_history_is_found_before_anything_is_measured(small_bundle: Pa
     assert "damaged or no history" in err
 
 
+def test_what_would_be_noticed_last_is_found_before_anything_is_measured(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecnn.cli.bench._here", pytest.fail)
+    monkeypatch.setattr("edgecnn.cli.bench._there", pytest.fail)
+    (tmp_path / "h.db").write_bytes(b"not a database, but something else entirely" * 100)
+    (tmp_path / "text.jpg").write_text("no picture")
+    for arguments, message in (
+        (["--db", tmp_path / "h.db", "--fail-on-regression", "5"], "damaged or no history"),
+        (["--end-to-end", tmp_path / "text.jpg"], "expected a JPEG, PNG, BMP or WebP picture"),
+        (["--end-to-end", tmp_path / "absent.jpg", "--on", "pi@board"], "absent.jpg: cannot be read"),
+    ):
+        code, out, err = run("bench", shipped.parent / "tiny", *arguments)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert message in err
+
+
 def test_ctrl_c_keeps_what_was_measured_and_marks_it(small_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     arguments = ["bench", small_bundle, *QUICK[2:], "--seconds", "600", "--out", out, "--save"]
@@ -250,9 +267,13 @@ def test_ctrl_c_keeps_what_was_measured_and_marks_it(small_bundle: Path, tmp_pat
         (["--out", "page.txt"], 2, "--out: expected a name that ends in .html"),
         (["--out", "/proc/page.html"], 2, "--out: no file can be written in /proc"),
         (["--out", "/nonexistent/page.html"], 2, "--out: expected a file in a folder that is there"),
+        (["--out", "FOLDER/page.html"], 2, "--out: expected a file in a folder that is there, got "),
+        (["--out", "FOLDER/twin.html"], 2, "--out: its Markdown twin "),
     ],
 )
-def test_report_of_nothing(arguments: list[str], code: int, message: str) -> None:
-    found, out, err = run("report", *arguments)
+def test_report_of_nothing(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+    for name in ("page.html", "twin.md"):
+        (tmp_path / name).mkdir()
+    found, out, err = run("report", *(word.replace("FOLDER", str(tmp_path)) for word in arguments))
     assert (found, out) == (code, "")
     assert message in err
