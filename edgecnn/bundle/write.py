@@ -54,9 +54,11 @@ def check_target(target: Path, name: str) -> None:
         name: Its name.
 
     Raises:
-        BundleError: It is no name, or the folder holds something else than a bundle.
+        BundleError: It is no name, or there is something else than a bundle.
     """
     schema.check_name(name)
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise BundleError(f"{target}: exists and is no folder, so it is not replaced; choose another name")
     if target.is_dir() and any(target.iterdir()) and not (target / JSON).is_file():
         raise BundleError(f"{target}: exists and is no bundle, so it is not replaced; choose another name")
 

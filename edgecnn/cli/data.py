@@ -27,7 +27,9 @@ def data(
     ],
     data_dir: Annotated[
         Path | None,
-        typer.Option("--data-dir", metavar="FOLDER", help="Look for MNIST here first, and download it to here."),
+        typer.Option(
+            "--data-dir", metavar="FOLDER", file_okay=False, help="Look for MNIST here first, and download it to here."
+        ),
     ] = None,
     sheet: Annotated[
         Path | None, typer.Option("--sheet", metavar="FILE.png", help="Draw a few pictures of each class to this file.")

@@ -24,7 +24,9 @@ def deploy(
     source: Annotated[str, typer.Option(help="What the service reads: csi, /dev/video0, a stream.")] = "csi",
     port: Annotated[int, typer.Option(help="Port of the page.")] = 8080,
     local: Annotated[bool, typer.Option("--local", help="Show the page on the board alone.")] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder where the data set for the proof is.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder where the data set for the proof is.")
+    ] = None,
     status: Annotated[bool, typer.Option("--status", help="Tell what runs there.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Stop it and remove everything of ours.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the status as one line of JSON.")] = False,

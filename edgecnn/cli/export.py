@@ -42,7 +42,9 @@ def export(
         str | None,
         typer.Option(help="Data set to calibrate and judge with: a name or a folder. [default: the model's own]"),
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where data sets are looked for first.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Where data sets are looked for first.")
+    ] = None,
     pixels: Annotated[
         str | None,
         typer.Option(

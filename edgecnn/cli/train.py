@@ -51,16 +51,22 @@ def train(
     save: Annotated[
         list[Path] | None, typer.Option(help="Save the model here too: .keras, .h5 or .weights.h5; repeatable.")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where data sets are looked for first.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Where data sets are looked for first.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The result as one line of JSON.")] = False,
 ) -> None:
     """Train a net on a data set into a run folder."""
     from edgecnn import nets
     from edgecnn.data import load
+    from edgecnn.files import check_writable
     from edgecnn.train import checked_model_file
 
     for file in save or []:
         checked_model_file(file)
+        if file.is_dir() or not file.parent.is_dir():
+            raise ArgumentError(f"--save: expected a file in a folder that is there, got {file}")
+        check_writable(file.parent, "--save")
     chosen = nets.get(net)
     changes: dict[str, Any] = {"epochs": epochs, "batch": batch, "rate": rate, "patience": patience}
     changes["bfloat16"] = bfloat16

@@ -73,7 +73,7 @@ def test_a_folder_that_is_no_bundle_is_left_alone(draft: BundleDraft, tmp_path: 
         write_bundle(tmp_path, draft)
     assert names(tmp_path) == {"thesis.txt"}
     (tmp_path / "file").write_text("x")
-    with pytest.raises(BundleError, match="cannot be written: "):
+    with pytest.raises(BundleError, match="file: exists and is no folder, so it is not replaced"):
         write_bundle(tmp_path / "file", one(draft))
     (tmp_path / "empty").mkdir()
     assert write_bundle(tmp_path / "empty", one(draft)).name == "small"
