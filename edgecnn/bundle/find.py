@@ -21,6 +21,8 @@ def find_bundle(name_or_path: str | Path) -> Path:
     Raises:
         BundleError: There is none; the message says where it was looked for and which names there are.
     """
+    if not str(name_or_path):
+        raise BundleError("bundle: expected a folder or a name, got an empty text")
     path = Path(name_or_path)
     if (path / JSON).is_file():
         return path
@@ -30,12 +32,21 @@ def find_bundle(name_or_path: str | Path) -> Path:
         for folder in _model_folders():
             if (folder / path / JSON).is_file():
                 return folder / path
+    if path.is_file():
+        raise BundleError(f"{path}: expected a bundle's folder or name, got a file{_instead(path)}")
     looked = ", ".join(str(folder) for folder in _model_folders())
     names = shipped_bundles()
     raise BundleError(
         f"{path}: no such bundle; looked in {looked}; there are: {', '.join(names) or 'none'}"
         f"{did_you_mean(str(path), names) if str(path) == path.name else ''}"
     )
+
+
+def _instead(file: Path) -> str:
+    """What to name rather than this file."""
+    if (file.parent / JSON).is_file():
+        return f"; its bundle is {file.parent}"
+    return "; edgecnn export makes a bundle of a model" if file.suffix in (".keras", ".h5", ".tflite") else ""
 
 
 def shipped_bundles() -> tuple[str, ...]:

@@ -44,6 +44,8 @@ def open_source(
     """
     if not texts:
         raise ArgumentError(f"source: expected {FORMS}; got nothing")
+    if "" in texts:  # as a path it would be the current folder, and all that is below
+        raise ArgumentError(f"source: expected {FORMS}; got an empty text")
     alone = _open_alone(texts[0], mode, retry, notify) if len(texts) == 1 else None
     if alone is not None:
         return alone

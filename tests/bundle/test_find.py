@@ -44,6 +44,27 @@ def test_what_is_nowhere_names_the_places_and_the_names(shelves: Path, name: str
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_is_no_bundle_and_what_to_name_is_told(shelves: Path) -> None:
+    (shelves / "other" / "b" / "b-int8.tflite").touch()
+    (shelves / "net.keras").touch()
+    (shelves / "c").touch()
+    for file, end in (
+        (shelves / "other" / "b" / "b-int8.tflite", f"; its bundle is {shelves / 'other' / 'b'}"),
+        (shelves / "net.keras", "; edgecnn export makes a bundle of a model"),
+        (shelves / "c", ""),
+    ):
+        with pytest.raises(BundleError) as caught:
+            find_bundle(file)
+        assert str(caught.value) == f"{file}: expected a bundle's folder or name, got a file{end}"
+    (shelves / "here" / "a").touch()
+    assert find_bundle("a") == shelves / "named" / "a", "a file of the name of a bundle hides nothing"
+
+
+def test_no_name_at_all(shelves: Path) -> None:
+    with pytest.raises(BundleError, match=r"^bundle: expected a folder or a name, got an empty text$"):
+        find_bundle("")
+
+
 def test_shipped_names(shelves: Path) -> None:
     assert {"a", "b", "c"} <= set(shipped_bundles())
     assert list(shipped_bundles()) == sorted(set(shipped_bundles()))

@@ -76,6 +76,8 @@ def test_standard_input_is_one_picture():
     [
         ([], ArgumentError, "got nothing"),
         (["nowhere.png"], SourceError, "no such file"),
+        ([""], ArgumentError, "source: expected a picture, .*; got an empty text"),
+        (["a.png", ""], ArgumentError, "source: expected a picture, .*; got an empty text"),
         (["nowhere/*.png"], SourceError, "no such file"),
         (["nowhere.mp4"], SourceError, "No such file"),
         (["0", "1"], ArgumentError, "must be the only source"),
