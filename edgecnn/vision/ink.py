@@ -201,16 +201,16 @@ def _histogram(ink: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _upper_mean(counts: NDArray[np.float32], least: int) -> float | None:
     """Mean level of the upper class of N. Otsu's split (1979) of the levels from `least` up; None without any."""
-    counts = counts[least:]
-    below, sums = counts.cumsum(), (counts * _EVERY[least:]).cumsum()
-    total, whole = below[-1], sums[-1]
-    if total == 0:
+    used = counts[least:].nonzero()[0]
+    if not len(used):
         return None
-    above = total - below
-    apart = (below > 0) & (above > 0)
-    between = np.full_like(below, -1)
-    np.divide((sums * total - whole * below) ** 2, below * above, out=between, where=apart)
-    split = int(between.argmax())
-    if not apart[split]:  # all of it has one level
+    first, last = least + int(used[0]), least + int(used[-1])
+    counts = counts[first : last + 1]
+    below, sums = counts.cumsum(), (counts * _EVERY[first : last + 1]).cumsum()
+    total, whole = below[-1], sums[-1]
+    if first == last:  # all of it has one level
         return float(whole / total)
+    below, sums = below[:-1], sums[:-1]  # up to each level that has some above it
+    above = total - below
+    split = int(((sums * total - whole * below) ** 2 / (below * above)).argmax())
     return float((whole - sums[split]) / above[split])

@@ -15,8 +15,6 @@ FAINT = 0.15
 """Share of the ink's typical level that still holds two pieces together, if they lie as parts of a digit do."""
 DOT, FILLED = (0.08, 0.3), 0.6
 """Least and greatest side of a dot, by the height of what it is a dot of; least share of its box that it fills."""
-ASIDE = 0.4
-"""Greatest distance of a dot above or below, by that height."""
 FEW = 3
 """Up to so many large pieces do not tell how tall a digit is: two halves of one look as a digit above another."""
 
@@ -25,7 +23,7 @@ def merge(boxes: NDArray[np.int32], inked: NDArray[np.int32], ink: Ink) -> list[
     """Find which pieces are one digit.
 
     A piece joins a larger one that is next to it if it lies over, under or within it and they are together no taller
-    than a digit; if it is the flat hat of a 5; or if faint ink leads from one to the other.
+    than a digit; if it is the flat hat of a 5 or the dot of a ?; or if faint ink leads from one to the other.
 
     Args:
         boxes: int32 [n, 4]; x, y, right, bottom of each piece.
@@ -55,11 +53,7 @@ def merge(boxes: NDArray[np.int32], inked: NDArray[np.int32], ink: Ink) -> list[
     fits = union[..., 1] <= np.maximum(1.5 * tall[None], 1.2 * usual)
     small = area[:, None] < 0.6 * area[None]
     plain = larger & over & fits & (gap[..., 1] <= 0.15 * tall[None]) & (small | (union[..., 1] <= 1.2 * usual))
-    flat = (size[:, 0] >= 1.3 * tall)[:, None] & (tall[:, None] <= 0.65 * tall[None])
-    high_up = (low[:, None, 1] <= low[None, :, 1]) & (high[:, None, 1] <= (low[:, 1] + 0.4 * tall)[None])
-    right = (low[:, None, 0] >= low[None, :, 0]) & (size[:, None, 0] <= 1.5 * tall[None])
-    hat = larger & flat & high_up & right & (gap <= [0.15, 0.3] * tall[None, :, None]).all(axis=2)
-    joins = plain | hat
+    joins = plain | (larger & _hats(low, high, gap))
     filled = inked >= FILLED * area
     if filled.any():
         joins |= larger & filled[:, None] & _dots(low, high)
@@ -73,6 +67,20 @@ def merge(boxes: NDArray[np.int32], inked: NDArray[np.int32], ink: Ink) -> list[
     return _groups(joins, gap.max(axis=2))
 
 
+def _hats(low: NDArray[np.int32], high: NDArray[np.int32], gap: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which piece (row) may be the hat of which (column), as of a 5: flat, at its top, from its left edge to the right.
+
+    `gap` is [n, n, 2]: the distance of two pieces across and down, below 0 where they overlap.
+    """
+    size = high - low
+    tall = size[:, 1].astype(np.float32)
+    flat = (size[:, 0] >= 1.3 * tall)[:, None] & (tall[:, None] <= 0.65 * tall[None])
+    high_up = (low[:, None, 1] <= low[None, :, 1]) & (high[:, None, 1] <= (low[:, 1] + 0.4 * tall)[None])
+    right = (low[:, None, 0] >= low[None, :, 0]) & (size[:, None, 0] <= 1.5 * tall[None])
+    hats: NDArray[np.bool_] = flat & high_up & right & (gap <= [0.15, 0.3] * tall[None, :, None]).all(axis=2)
+    return hats
+
+
 def _dots(low: NDArray[np.int32], high: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Which piece (row) may be a dot of which (column), as of ? and i: small, round, and above or below it."""
     size, middle = high - low, (low[:, 0] + high[:, 0]) / 2
@@ -81,7 +89,7 @@ def _dots(low: NDArray[np.int32], high: NDArray[np.int32]) -> NDArray[np.bool_]:
     small = (long <= 2 * short)[:, None] & (long[:, None] <= DOT[1] * tall) & (short[:, None] >= DOT[0] * tall)
     within = (middle[:, None] >= low[None, :, 0]) & (middle[:, None] <= high[None, :, 0])
     aside = np.maximum(low[:, None, 1] - high[None, :, 1], low[None, :, 1] - high[:, None, 1])
-    dots: NDArray[np.bool_] = small & within & (aside >= 0) & (aside <= ASIDE * tall)
+    dots: NDArray[np.bool_] = small & within & (aside >= 0)
     return dots
 
 

@@ -52,8 +52,7 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
     for upright, least in ((False, ACROSS * width), (True, DOWN * height)):
         along, across = stats[1:, 3 if upright else 2], stats[1:, 2 if upright else 3]
         dashes = (along >= 3 * across) & (across <= 2 * THICK)
-        long = (along >= least / 2) & (along >= 1.5 * across)
-        if not long.any() and along[dashes].sum() < least / 4:
+        if (along @ dashes) < least / 4 and not ((along >= least / 2) & (along >= 1.5 * across)).any():
             continue
         loose = np.concatenate([[True], dashes])
         _, faint = cv2.threshold(whole.map, max(FAINT * ink.level, ink.floor), 255, cv2.THRESH_BINARY)
