@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import distributions
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
@@ -193,3 +196,17 @@ def test_opencv_gives_way_to_its_headless_build_where_it_does_not_import(tmp_pat
 def test_only_one_opencv_is_installed():
     names = {(found.metadata["Name"] or "").lower() for found in distributions()}
     assert len(names & {"opencv-python", "opencv-python-headless", "opencv-contrib-python"}) == 1
+
+
+def test_a_training_that_is_no_longer_here_stays_on_record(tmp_path):
+    loader = SourceFileLoader("train_models", str(TOOLS / "train-models"))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    old = [{"net": "tiny", "recipe": "ours", "seed": 0, "epochs": 1}, {"net": "digits", "recipe": "ours", "seed": 0}]
+    new = [{"net": "tiny", "recipe": "ours", "seed": 0, "epochs": 2}]
+    results = tmp_path / "training.json"
+    assert module.recorded(results, new) == new
+    results.write_text(json.dumps({"schema": 1, "trainings": old}))
+    assert module.recorded(results, new) == [old[1], *new]
