@@ -42,6 +42,10 @@ def test_it_knows_what_is_no_digit(bundle):
     assert measured["digits_kept"] > 0.99 and measured["others_passed"] < 0.05
 
 
+def test_the_sample_with_its_flagged_1s_is_read(reader):
+    assert text(reader.read(pictures.read(ROOT / "models" / "samples" / "number.jpg"))) == "31415|9265"
+
+
 def test_photographs_are_read(photos, bundle, reader):
     wrong = webcam = characters = theirs = 0
     with (photos / "labels.csv").open(newline="") as file:
