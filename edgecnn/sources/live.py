@@ -125,7 +125,8 @@ class LiveSource(Source):
     def _wait(self, attempt: int, error: SourceError) -> int:
         attempts, delay = self._retry.attempts, self._retry.delay(attempt)
         if attempts is not None and attempt > attempts:
-            tried = f" (given up after {attempt - 1} tries)" if attempt > 1 else ""
+            tries = "1 try" if attempt == 2 else f"{attempt - 1} tries"
+            tried = f" (given up after {tries})" if attempt > 1 else ""
             raise SourceError(f"{error}{tried}") from error
         if attempts is not None:
             self._tell(f"{error}; trying again in {delay:g} s ({attempt} of {attempts})")

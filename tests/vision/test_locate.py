@@ -187,6 +187,10 @@ def test_the_inside_of_a_digit_in_very_bold_strokes_is_ink(page):
     assert np.abs(light[0].pixels.astype(int) - usual[0].pixels).mean() < 16
 
 
+def test_a_bold_0_whose_hole_lies_where_the_ground_was_held_for_darkest_is_found(page):
+    assert same(boxes(page("0", tall=280, pen=64, at=(200, 100))), [(165, 68, 239, 345)], 0.9)
+
+
 def test_a_dark_thing_on_the_paper_is_ground_for_what_is_written_on_it(page):
     desk = np.full((480, 640), 225, np.uint8)
     desk[200:420, 300:560] = np.maximum(255 - page("31", at=(60, 60)), 100)[:220, :260]

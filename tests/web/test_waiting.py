@@ -171,5 +171,5 @@ def test_camera_of_the_board_that_is_installed_and_plugged_in_later(shipped: Pat
 @pytest.mark.parametrize("source", ["/dev/video99", "csi"])
 def test_tries_that_were_counted_come_to_an_end(shipped: Path, start, source: str, tmp_path: Path) -> None:
     run = start(shipped, source, "--retries", "1", PATH=str(tmp_path))
-    assert "(given up after 1 tries)" in run.wait_for("given up")
+    assert "(given up after 1 try)" in run.wait_for("given up")
     assert run.process.wait(LONG) == 1 and "Traceback" not in "".join(run.said)
