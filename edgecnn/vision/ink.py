@@ -120,9 +120,9 @@ def _without_bold(coarse: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArra
     edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])  # what is there lies around the paper
     for dent in sorted(set(range(1, count)) - set(edges.tolist())):
         inside = labels == dent
-        inked = np.bincount(inks[inside], minlength=len(boxes))
-        inked[0] = 0
-        ink = int(inked.argmax())  # not what is where it is deepest: that is the hole of a 0
+        ink = int(inks[inside][paper[inside].argmin()])
+        if not ink:  # deepest in the hole of a 0: what most of it is
+            ink = int(np.bincount(inks[inside]).argmax())
         x, y, width, height, area = boxes[ink].tolist()
         about = closed[y : y + height, x : x + width]
         if ink and area <= SOLID * width * height and about.min() >= (1 - STEP) * float(about.max()):
