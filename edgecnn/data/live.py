@@ -1,9 +1,9 @@
 """digits-live: what the live reader's network learns from, digits as they are cut out of scenes and what is no digit.
 
 Digits: MNIST's own images; the same as a camera shows them, and those of other writers (their 1s have flags, their 7s
-bars); digits of a pen and of print. "Not a digit", the eleventh
-class: letters and signs, written and printed, clutter, digits grown together, and what `vision.locate` finds in scenes
-that is no digit. Everything is drawn from a seed; fonts that are measured with are not learnt from.
+bars); digits of a pen and of print. "Not a digit", the eleventh class: letters and signs, written and printed, clutter,
+digits grown together, and what `vision.locate` finds in scenes that is no digit. Everything is drawn from a seed; fonts
+that are measured with are not learnt from.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ MARGIN = 5
 """Width of the picture's margin in which a line along it is no digit, in pixels."""
 UNREAD = 0.2
 """Share of a piece that may lie where nothing can be read."""
-BESIDE, ALONG = 7, 1.5
+WIDER, ALONG = 7, 1.5
 """Pixels of a piece in a blind place widened by this square, by its longer side, from which it lies along that."""
 TALLEST = 2.2
 """Height of a thin line, by the median of all heights, from which it is no 1."""
@@ -98,7 +98,7 @@ def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDAr
     if ink.blind is not None:
         good &= np.bincount(labels[ink.blind > 0], minlength=len(stats)) <= UNREAD * area
         # What lies along a step of the ground is what its estimate left of the step.
-        near = cv2.dilate(ink.blind, np.ones((BESIDE, BESIDE), np.uint8)) > 0
+        near = cv2.dilate(ink.blind, np.ones((WIDER, WIDER), np.uint8)) > 0
         good &= np.bincount(labels[near], minlength=len(stats)) <= ALONG * longer
     return good
 

@@ -59,10 +59,10 @@ def merge(boxes: NDArray[np.int32], inked: NDArray[np.int32], ink: Ink) -> list[
         joins |= larger & filled[:, None] & _dots(low, high)
     # What is wider is two digits, however plainly a faint ruling leads from one to the other.
     near = larger & (gap[..., 0] <= 0.05 * tall[None])
-    fits = (union <= np.array([1.0, 1.5]) * np.maximum(tall, usual)[None, :, None]).all(axis=2)
+    single = (union <= np.array([1.0, 1.5]) * np.maximum(tall, usual)[None, :, None]).all(axis=2)
     if len(whole) <= FEW:
-        fits |= over & (union[..., 1] >= 1.4 * tall[None]) & (union[..., 0] <= 1.5 * union[..., 1])
-    for i, j in np.argwhere(near & fits & ~joins):
+        single |= over & (union[..., 1] >= 1.4 * tall[None]) & (union[..., 0] <= 1.5 * union[..., 1])
+    for i, j in np.argwhere(near & single & ~joins):
         joins[i, j] = _bridged(boxes[i], boxes[j], ink)
     return _groups(joins, gap.max(axis=2))
 
