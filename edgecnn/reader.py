@@ -13,6 +13,8 @@ from edgecnn.errors import ArgumentError
 from edgecnn.preprocess import fit
 from edgecnn.runtime.session import pixel_table
 from edgecnn.spec import Frame, Locate, Precision, Reading, Runtime
+from edgecnn.vision.decide import decide
+from edgecnn.vision.locate import locate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,8 +117,6 @@ class Reader:
         """
         pixels = picture.picture if isinstance(picture, Frame) else picture
         if self.bundle.locate is Locate.DIGITS:
-            from edgecnn.vision.locate import locate
-
             left, top, part = self._part(pixels)
             wanted = (box[0] - left, box[1] - top, box[2], box[3])
             best = max(locate(part), key=lambda candidate: overlap(candidate.box, wanted), default=None)
@@ -148,9 +148,6 @@ class Reader:
 
     def _digits(self, picture: NDArray[np.uint8], left: int, top: int, mark: Mark) -> tuple[Reading, ...]:
         """Read the digits of a scene whose left upper corner lies at a place of the frame."""
-        from edgecnn.vision.decide import decide
-        from edgecnn.vision.locate import locate
-
         found = locate(picture)
         mark("locate")
 
@@ -170,7 +167,8 @@ class Reader:
         step = self._batch
         outputs = [session.run(tensor[i : i + step]) for i in range(0, len(tensor), step)]
         mark("inference")
-        return self.bundle.probabilities(np.concatenate(outputs), session)
+        together = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        return self.bundle.probabilities(together, session)
 
     def _shown(self, probabilities: NDArray[np.float32]) -> bool:
         """Whether it is sure enough that it is one of the classes, whichever it is."""
@@ -180,15 +178,13 @@ class Reader:
     def _named(
         self, probabilities: Sequence[NDArray[np.float32]], boxes: Sequence[Box], lines: Sequence[int]
     ) -> tuple[Reading, ...]:
-        """Readings with their best classes, ranked for all at once."""
-        if not probabilities:
-            return ()
+        """Readings with their best classes."""
         labels, reject, top = self.bundle.labels, self._reject, self._top
-        table = np.array(probabilities)
-        ranks = (-table).argsort(axis=1, kind="stable")[:, : top + 1].tolist()  # one more, for one of them may go
         readings = []
-        for values, order, box, line in zip(table.tolist(), ranks, boxes, lines, strict=True):
-            best = tuple([(labels[i], values[i]) for i in order if i != reject][:top])
+        for row, box, line in zip(probabilities, boxes, lines, strict=True):
+            values = row.tolist()
+            order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
+            best = tuple([(labels[i], values[i]) for i in order[: top + 1] if i != reject][:top])
             readings.append(Reading(*best[0], box, best, None, line))
         return tuple(readings)
 

@@ -13,7 +13,7 @@ from edgecnn.bundle.reference import Reference
 from edgecnn.bundle.safe import verified
 from edgecnn.bundle.schema import Head, ReferenceFile, Reject
 from edgecnn.errors import BundleError
-from edgecnn.runtime.session import Session, dequantize, open_session, softmax
+from edgecnn.runtime.session import Session, dequantize, open_session, quantized_softmax, softmax
 from edgecnn.spec import Artifact, Format, ImageSpec, Locate, Precision, Runtime
 
 if TYPE_CHECKING:
@@ -133,8 +133,9 @@ class Bundle:
         Raises:
             ArgumentError: A value is NaN or infinite.
         """
-        values = dequantize(outputs, session.output)
-        return values.clip(0, 1) if self.head is Head.SOFTMAX else softmax(values)
+        if self.head is Head.SOFTMAX:
+            return dequantize(outputs, session.output).clip(0, 1)
+        return softmax(outputs) if session.output.scale is None else quantized_softmax(outputs, session.output)
 
 
 @dataclass(frozen=True, slots=True)

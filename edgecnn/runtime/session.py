@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -275,3 +276,27 @@ def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
     probabilities: NDArray[np.float32] = (exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)
     return probabilities
+
+
+def quantized_softmax(q: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
+    """`softmax(dequantize(q, spec))` by a table: how much less than the best a class has is one of 256 numbers.
+
+    Args:
+        q: int8 or uint8 [n, classes].
+        spec: The quantized output that it is of.
+
+    Returns:
+        float32 [n, classes]; each row sums to 1 within float32.
+    """
+    less = np.subtract(np.maximum.reduce(q, axis=1, keepdims=True), q, dtype=np.int16)
+    exponentials = _exponentials(spec.scale or 1.0)[less]
+    exponentials /= np.add.reduce(exponentials, axis=1, keepdims=True)
+    probabilities: NDArray[np.float32] = exponentials.astype(np.float32)
+    return probabilities
+
+
+@lru_cache(maxsize=16)
+def _exponentials(scale: float) -> NDArray[np.float64]:
+    """The exponentials of 0, -scale, -2 scale, ... -255 scale."""
+    result: NDArray[np.float64] = np.exp(np.arange(256) * -float(np.float32(scale)))
+    return result

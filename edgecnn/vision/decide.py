@@ -27,7 +27,7 @@ NEIGHBOURS = 2
 """Least digits elsewhere in the picture before a candidate is cut: alone, a letter is more likely than two digits."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Digit:
     """A digit that was found.
 
@@ -62,9 +62,8 @@ def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int |
     probabilities = classify(pixels)
     if reject is not None:
         probabilities = settled(pixels, probabilities, classify, reject)
-    sure = _digit(probabilities, reject)
-    good = sure >= threshold
-    if good.all():  # Nothing goes, so the lines stay those that `locate` has found.
+    good = [sure >= threshold for sure in _digit(probabilities, reject)]
+    if all(good):  # Nothing goes, so the lines stay those that `locate` has found.
         return [Digit(c, c.line, p) for c, p in zip(candidates, probabilities, strict=True)]
     digits = [(c, p) for c, p, g in zip(candidates, probabilities, good, strict=True) if g]
     if reject is not None and len(digits) >= NEIGHBOURS:
@@ -72,8 +71,7 @@ def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int |
         for candidate, is_digit in zip(candidates, good, strict=True):
             if not is_digit and _in_line(candidate, beside):
                 digits += _cut(candidate, classify, reject, max(threshold, CERTAIN))
-    boxes = np.array([c.box for c, _ in digits], np.int32).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
+    boxes = [(x, y, x + w, y + h) for x, y, w, h in (c.box for c, _ in digits)]
     return [
         Digit(digits[i][0], line, digits[i][1]) for line, members in enumerate(reading_order(boxes)) for i in members
     ]
@@ -89,10 +87,11 @@ def _in_line(candidate: Candidate, digits: Sequence[tuple[int, int, int, int]]) 
     return any(abs(y + tall / 2 - middle) <= 0.5 * usual for _, y, _, tall in digits)
 
 
-def _digit(probabilities: NDArray[np.float32], reject: int | None) -> NDArray[np.float32]:
-    """How sure it is that each of [n, classes] is a digit at all: float32 [n]."""
-    result: NDArray[np.float32] = probabilities.max(axis=1) if reject is None else 1 - probabilities[:, reject]
-    return result
+def _digit(probabilities: NDArray[np.float32], reject: int | None) -> list[float]:
+    """How sure it is that each of [n, classes] is a digit at all."""
+    if reject is None:
+        return [max(row) for row in probabilities.tolist()]
+    return [1 - none for none in probabilities[:, reject].tolist()]
 
 
 def _cut(

@@ -37,22 +37,20 @@ def settled(
         float32 [n, classes]: for a candidate in doubt the mean over it and its turned pictures; the same array if
         nothing is in doubt.
     """
-    sure = 1 - probabilities[:, reject]
-    doubtful = ((sure >= LEAST) & (sure < PLAIN)).nonzero()[0]
-    if not len(doubtful):
+    doubtful = [i for i, none in enumerate(probabilities[:, reject].tolist()) if LEAST <= 1 - none < PLAIN]
+    if not doubtful:
         return probabilities
-    views = classify(np.concatenate([_turned(pixels[doubtful], angle) for angle in TURNS]))
+    views = classify(np.array([turned for angle in TURNS for turned in _turned(pixels[doubtful], angle)]))
     views = views.reshape(len(TURNS), len(doubtful), -1)
     result = probabilities.copy()
     result[doubtful] = (probabilities[doubtful] + views.sum(axis=0)) / (1 + len(TURNS))
     return result
 
 
-def _turned(pixels: NDArray[np.uint8], angle: float) -> NDArray[np.uint8]:
+def _turned(pixels: NDArray[np.uint8], angle: float) -> list[NDArray[np.uint8]]:
     """Turn each of [n, h, w] around its middle, by degrees."""
     import cv2
 
     height, width = pixels.shape[1:]
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1)
-    result: NDArray[np.uint8] = np.array([cv2.warpAffine(picture, turn, (width, height)) for picture in pixels])
-    return result
+    return [cv2.warpAffine(picture, turn, (width, height)) for picture in pixels]
