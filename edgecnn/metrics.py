@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -216,6 +217,16 @@ def sqnr_db(reference: NDArray[Any], other: NDArray[Any]) -> float | None:
     noise = float(np.square(signal - other.astype(np.float64)).sum())
     power = float(np.square(signal).sum())
     return 10 * math.log10(power / noise) if noise > 0 and power > 0 else None
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, or the mean of the two in the middle: of a few numbers quicker than an array of them.
+
+    Args:
+        values: One or more, in any order.
+    """
+    ranked = sorted(values)
+    return (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2
 
 
 def is_finite(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgecnn.errors import ArgumentError
+from edgecnn.metrics import median
 from edgecnn.spec import Reading
 
 REACH = 0.6
@@ -135,7 +136,7 @@ class Tracker:
             self._shift = (0.0, 0.0)
             return
         steps = [(readings[j].box[0] - track.box[0], readings[j].box[1] - track.box[1]) for j, track in matched.items()]
-        across, down = (_median(way) for way in zip(*steps, strict=True))
+        across, down = (median(way) for way in zip(*steps, strict=True))
         self._shift = (across, down)
         found = {track.number for track in matched.values()}
         for track in self._tracks:
@@ -147,11 +148,6 @@ class Tracker:
 def _middle(box: tuple[float, float, float, float]) -> tuple[float, float]:
     left, top, width, height = box
     return left + width / 2, top + height / 2
-
-
-def _median(values: Sequence[float]) -> float:
-    ranked = sorted(values)
-    return (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2
 
 
 class Steady:

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+Corners = tuple[int, int, int, int]
+"""x, y, right, bottom of a box in pixels; the last two exclusive."""
+
+
+@dataclass(slots=True, eq=False)
 class Candidate:
     """What may be a digit.
 

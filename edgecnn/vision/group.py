@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.metrics import median
 from edgecnn.vision.merge import merge
 from edgecnn.vision.rules import without_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edgecnn.vision.candidate import Corners
     from edgecnn.vision.ink import Ink
 
+LEAST, SHORTEST = 6, 4
+"""Least pixels, and shortest longer side, of what is no speck."""
 SMALLEST = 10
 """Shortest longer side of a digit, in pixels."""
 WIDEST = 3
@@ -30,21 +35,26 @@ TALLEST = 2.2
 MOST = 400
 """Most pieces that are looked at, the largest first: what has more is texture."""
 
+Piece = tuple[int, int, int, int, int, int]
+"""Number of a piece of ink, its corners, its pixels."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+_WIDER = np.ones((WIDER, WIDER), np.uint8)
+
+
+@dataclass(slots=True, eq=False)
 class Blobs:
     """Pieces of ink and how they were put together.
 
     Attributes:
         ink: The ink, without rulings.
         labels: uint16 or int32 [h, w]; number of the piece that a pixel belongs to, 0 is paper.
-        boxes: int32 [n, 4]; x, y, right, bottom of each blob, the last two exclusive.
+        boxes: x, y, right, bottom of each blob, the last two exclusive.
         members: Numbers of the pieces of each blob.
     """
 
     ink: Ink
     labels: NDArray[Any]
-    boxes: NDArray[np.int32]
+    boxes: list[Corners]
     members: list[list[int]]
 
 
@@ -55,17 +65,16 @@ def blobs(ink: Ink) -> Blobs:
     ink = without_rules(ruled, labels, stats)
     if ink is not ruled:
         labels, stats = _pieces(ink)
-    kept = _plausible(ink, labels, stats).nonzero()[0]
-    if len(kept) > MOST:
-        kept = kept[np.argsort(-stats[kept, 4], kind="stable")[:MOST]]
-    boxes = stats[kept, :4]
-    boxes[:, 2:] += boxes[:, :2]
-    groups = merge(boxes, stats[kept, 4], ink)
-    if len(groups) < len(boxes):
-        boxes = np.stack([np.concatenate([boxes[g, :2].min(axis=0), boxes[g, 2:].max(axis=0)]) for g in groups])
-    good = _digit_like(boxes).nonzero()[0]
-    pieces = kept.tolist()
-    return Blobs(ink, labels, boxes[good], [[pieces[k] for k in groups[i]] for i in good.tolist()])
+    pieces = _plausible(ink, labels, stats)
+    if len(pieces) > MOST:
+        pieces = sorted(pieces, key=lambda piece: -piece[5])[:MOST]
+    numbers = [piece[0] for piece in pieces]
+    corners = [piece[1:5] for piece in pieces]
+    groups = merge(corners, [piece[5] for piece in pieces], ink)
+    if len(groups) < len(pieces):
+        corners = [_around([corners[i] for i in group]) for group in groups]
+    good = _digit_like(corners)
+    return Blobs(ink, labels, [corners[i] for i in good], [[numbers[k] for k in groups[i]] for i in good])
 
 
 def _pieces(ink: Ink) -> tuple[NDArray[Any], NDArray[np.int32]]:
@@ -78,38 +87,52 @@ def _pieces(ink: Ink) -> tuple[NDArray[Any], NDArray[np.int32]]:
     return labels, stats
 
 
-def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which pieces may be a digit or a part of one: no speck, not cut off by the edge, not where all is blind."""
+def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> list[Piece]:
+    """What may be a digit or a part of one: no speck, not cut off by the edge, not where all is blind."""
     import cv2
 
     height, width = labels.shape
-    x, y, w, h, area = stats.T
-    longer = np.maximum(w, h)
-    good: NDArray[np.bool_] = (area >= 6) & (longer >= 4)
-    good[0] = False
-    # How far it is from the nearer edge: at the sides, and at the top or the bottom.
-    beside, above = np.minimum(x, width - x - w), np.minimum(y, height - y - h)
-    if (good & (np.minimum(beside, above) == 0)).any():
+    large = (stats[:, 4] >= LEAST).nonzero()[0]
+    pieces: list[Piece] = []
+    cut_off = False
+    # Most pictures hold few pieces that are no speck: numbers one by one cost less than arrays of them.
+    for number, (x, y, w, h, area) in zip(large.tolist(), stats[large].tolist(), strict=True):
+        if not number or max(w, h) < SHORTEST or w >= 0.9 * width or h >= 0.98 * height:
+            continue
+        # How far it is from the nearer edge: at the sides, and at the top or the bottom.
+        beside, above = min(x, width - x - w), min(y, height - y - h)
+        if (beside < MARGIN and h > 3 * w) or (above < MARGIN and w > 3 * h):
+            continue  # a sliver of what lies beyond the picture
+        cut_off = cut_off or not beside or not above
+        pieces.append((number, x, y, x + w, y + h, area))
+    if cut_off:
         edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        good &= np.bincount(edges, minlength=len(stats)) <= 0.1 * longer
-    good &= (w < 0.9 * width) & (h < 0.98 * height)
-    sliver = ((beside < MARGIN) & (h > 3 * w)) | ((above < MARGIN) & (w > 3 * h))
-    good &= ~sliver  # of what lies beyond the picture
-    if ink.blind is not None:
-        good &= np.bincount(labels[ink.blind > 0], minlength=len(stats)) <= UNREAD * area
+        on_edge = np.bincount(edges, minlength=len(stats)).tolist()
+        pieces = [piece for piece in pieces if on_edge[piece[0]] <= 0.1 * _longer(piece)]
+    if ink.blind is not None and pieces:
+        unread = np.bincount(labels[ink.blind > 0], minlength=len(stats)).tolist()
         # What lies along a step of the ground is what its estimate left of the step.
-        near = cv2.dilate(ink.blind, np.ones((WIDER, WIDER), np.uint8)) > 0
-        good &= np.bincount(labels[near], minlength=len(stats)) <= ALONG * longer
-    return good
+        near = np.bincount(labels[cv2.dilate(ink.blind, _WIDER) > 0], minlength=len(stats)).tolist()
+        pieces = [p for p in pieces if unread[p[0]] <= UNREAD * p[5] and near[p[0]] <= ALONG * _longer(p)]
+    return pieces
 
 
-def _digit_like(boxes: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _longer(piece: Piece) -> int:
+    _, left, top, right, bottom, _ = piece
+    return max(right - left, bottom - top)
+
+
+def _around(boxes: Sequence[Corners]) -> Corners:
+    """The box around boxes."""
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom)
+
+
+def _digit_like(boxes: Sequence[Corners]) -> list[int]:
     """Which boxes have the size of a digit; a thin line that is far taller than all else is the edge of something."""
-    width, height = (boxes[:, 2:] - boxes[:, :2]).T
-    good: NDArray[np.bool_] = (np.maximum(width, height) >= SMALLEST) & (width <= WIDEST * height)
-    if np.count_nonzero(good) >= 4:
-        ranked = np.sort(height[good])
-        usual = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2  # the median
-        if ranked[-1] > TALLEST * usual:
-            good &= (height <= TALLEST * usual) | (width > 0.3 * height)
+    sizes = [(right - left, bottom - top) for left, top, right, bottom in boxes]
+    good = [i for i, (w, h) in enumerate(sizes) if max(w, h) >= SMALLEST and w <= WIDEST * h]
+    if len(good) >= 4:
+        most = TALLEST * median([sizes[i][1] for i in good])
+        good = [i for i in good if sizes[i][1] <= most or sizes[i][0] > 0.3 * sizes[i][1]]
     return good

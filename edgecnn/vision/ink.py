@@ -34,7 +34,7 @@ _EVERY = np.arange(256, dtype=np.float32)
 """Every grey level."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Ink:
     """The ink of a picture, of one polarity.
 
@@ -136,7 +136,7 @@ def _around(paper: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uin
 
     high, low = cv2.dilate(paper, None), cv2.erode(paper, None)
     change = cv2.subtract(high, low)
-    if change.max() <= GRAIN:  # as on most papers
+    if cv2.norm(change, cv2.NORM_INF) <= GRAIN:  # as on most papers
         return high, low, None
     steps = change > STEP * high + GRAIN
     return high, low, steps.view(np.uint8) * np.uint8(255) if steps.any() else None
@@ -144,10 +144,12 @@ def _around(paper: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uin
 
 def _with_gloom(steps: NDArray[np.uint8] | None, paper: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """Steps of the coarse ground and where it is dark beside the rest: 255, else 0; None if nowhere."""
-    darkest = GLOOM * float(paper.max())
-    if paper.min() >= darkest:
+    import cv2
+
+    least, most, _, _ = cv2.minMaxLoc(paper)
+    if least >= GLOOM * most:
         return steps
-    gloom = (paper < darkest).view(np.uint8) * np.uint8(255)
+    gloom = (paper < GLOOM * most).view(np.uint8) * np.uint8(255)
     return gloom if steps is None else gloom | steps
 
 
@@ -161,6 +163,8 @@ def _threshold(
     import cv2
 
     counts = _histogram(ink)
+    if not cv2.countNonZero(counts[LEAST:]):
+        return None
     noise = _noise(counts)
     if noise > 8:
         ink = cv2.GaussianBlur(ink, (5, 5), 0)
@@ -186,12 +190,14 @@ def _noise(counts: NDArray[np.float32]) -> float:
 
     A quarter of the pixels lies above 0.674 of it. Rulings and digits are fewer, so they do not matter.
     """
-    below = counts.cumsum()
-    quarter = 0.75 * below[-1]
-    at = int(below.searchsorted(quarter))
-    before = below[at - 1] if at else 0.0
-    inside = (quarter - before) / max(counts[at], 1)  # the levels are whole numbers, the noise is not
-    return float(at - 0.5 + inside) / 0.674 if at else 0.0
+    levels = counts.tolist()
+    quarter = 0.75 * sum(levels)
+    level, before = 0, 0.0
+    while before + levels[level] < quarter:
+        before += levels[level]
+        level += 1
+    inside = (quarter - before) / max(levels[level], 1)  # the levels are whole numbers, the noise is not
+    return (level - 0.5 + inside) / 0.674 if level else 0.0
 
 
 def _histogram(ink: NDArray[np.uint8]) -> NDArray[np.float32]:

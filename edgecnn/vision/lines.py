@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn.metrics import median
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edgecnn.vision.candidate import Corners
 
 STEEPEST = 45
 """Steepest baseline, in degrees."""
@@ -19,25 +24,24 @@ _STEEP = np.abs(_DEGREES) / 60
 """What each costs: of two that are as good the more level one is right."""
 
 
-def reading_order(boxes: NDArray[np.int32]) -> list[list[int]]:
+def reading_order(boxes: Sequence[Corners]) -> list[list[int]]:
     """Put boxes into lines.
 
     Args:
-        boxes: int32 [n, 4]; x, y, right, bottom.
+        boxes: x, y, right, bottom of each.
 
     Returns:
         Indices of the boxes, one list a line, top to bottom, each left to right.
     """
     if len(boxes) < 2:
         return [[0]] * len(boxes)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2.0
-    longer = np.sort((boxes[:, 2:] - boxes[:, :2]).max(axis=1))
-    height = float(longer[(len(boxes) - 1) // 2] + longer[len(boxes) // 2]) / 2  # the median
-    baseline = _baseline(centres, height)
-    cos, sin = _COS[baseline], _SIN[baseline]
-    along, across = (centres @ np.array([cos, sin])).tolist(), (centres @ np.array([-sin, cos])).tolist()
+    centres = [((left + right) / 2, (top + bottom) / 2) for left, top, right, bottom in boxes]
+    height = median([max(right - left, bottom - top) for left, top, right, bottom in boxes])
+    baseline = _baseline(np.array(centres), height)
+    cos, sin = float(_COS[baseline]), float(_SIN[baseline])
+    along, across = [x * cos + y * sin for x, y in centres], [y * cos - x * sin for x, y in centres]
     lines: list[list[int]] = []
-    last = -np.inf
+    last = float("-inf")
     for i in sorted(range(len(boxes)), key=across.__getitem__):
         if across[i] - last > 0.6 * height:
             lines.append([])
@@ -54,6 +58,8 @@ def _baseline(centres: NDArray[np.float64], height: float) -> int:
     gaps = across[1:] - across[:-1]
     gaps /= height
     breaks = gaps > 0.6
-    lines = breaks.sum(axis=0)
     gaps[breaks] = 0
-    return int((lines + gaps.sum(axis=0) + _STEEP).argmin())
+    cost = np.add.reduce(gaps, axis=0)
+    cost += np.add.reduce(breaks, axis=0)
+    cost += _STEEP
+    return int(cost.argmin())

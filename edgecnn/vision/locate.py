@@ -17,6 +17,8 @@ from edgecnn.vision.lines import reading_order
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edgecnn.vision.candidate import Corners
+
 RIM = 0.15
 """Share of the ink's typical level from which the soft rim of a stroke belongs to it."""
 LARGEST = 1280
@@ -36,10 +38,10 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
     Raises:
         ArgumentError: dtype or shape is none of these.
     """
-    if picture.dtype != np.uint8 or not (picture.ndim == 2 or picture.shape[2:] == (3,)) or 0 in picture.shape:
-        raise ArgumentError(f"picture: expected uint8 [h, w] or [h, w, 3], got {picture.dtype} {picture.shape}")
     import cv2
 
+    if picture.dtype != np.uint8 or not (picture.ndim == 2 or picture.shape[2:] == (3,)) or 0 in picture.shape:
+        raise ArgumentError(f"picture: expected uint8 [h, w] or [h, w, 3], got {picture.dtype} {picture.shape}")
     grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     zoom = min(1.0, LARGEST / max(grey.shape))
     if zoom < 1:
@@ -50,13 +52,13 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
     if not inks:
         return []
     pixels = centre_digits(inks)
-    boxes = np.concatenate([one.boxes for one in found])
-    sizes = [(left, top, right - left, bottom - top) for left, top, right, bottom in boxes.tolist()]
+    corners = [box for one in found for box in one.boxes]
+    boxes = [(left, top, right - left, bottom - top) for left, top, right, bottom in corners]
     if zoom < 1:
-        sizes = [(round(x / zoom), round(y / zoom), round(w / zoom), round(h / zoom)) for x, y, w, h in sizes]
+        boxes = [(round(x / zoom), round(y / zoom), round(w / zoom), round(h / zoom)) for x, y, w, h in boxes]
     return [
-        Candidate(sizes[i], pixels[i], line, inks[i])
-        for line, indices in enumerate(reading_order(boxes))
+        Candidate(boxes[i], pixels[i], line, inks[i])
+        for line, indices in enumerate(reading_order(corners))
         for i in indices
     ]
 
@@ -70,10 +72,10 @@ def cut(found: Blobs) -> list[NDArray[np.uint8]]:
     Returns:
         uint8 [h, w] each, the blob's box and a margin for the rim.
     """
-    return [_cut(found, box, members) for box, members in zip(found.boxes.tolist(), found.members, strict=True)]
+    return [_cut(found, box, members) for box, members in zip(found.boxes, found.members, strict=True)]
 
 
-def _cut(found: Blobs, box: list[int], members: list[int]) -> NDArray[np.uint8]:
+def _cut(found: Blobs, box: Corners, members: list[int]) -> NDArray[np.uint8]:
     """The ink of the blob with this box and these pieces."""
     import cv2
 
@@ -82,16 +84,17 @@ def _cut(found: Blobs, box: list[int], members: list[int]) -> NDArray[np.uint8]:
     window = (slice(max(top - rim, 0), bottom + rim), slice(max(left - rim, 0), right + rim))
     labels = found.labels[window]
     first, *others = members
-    own = (labels == first).view(np.uint8)
+    own = cv2.compare(labels, first, cv2.CMP_EQ)
     for other in others:
-        own |= (labels == other).view(np.uint8)
+        cv2.bitwise_or(own, cv2.compare(labels, other, cv2.CMP_EQ), dst=own)
     # Its own ink and the paper near it; what is foreign stays out.
-    near = (cv2.dilate(own, _square(2 * rim + 1)) > found.ink.mask[window]).view(np.uint8)
-    near |= own
-    result: NDArray[np.uint8] = found.ink.map[window] * near
+    near = cv2.subtract(cv2.dilate(own, _square(2 * rim + 1)), found.ink.mask[window])
+    near = cv2.bitwise_or(near, own, dst=near)
+    result = cv2.bitwise_and(found.ink.map[window], near)
     # Without the empty part of the margin: what is left fills the fine grid on which the digit is measured.
     x, y, w, h = cv2.boundingRect(cv2.threshold(result, RIM * found.ink.level, 255, cv2.THRESH_BINARY, dst=near)[1])
-    return result[max(y - 1, 0) : y + h + 1, max(x - 1, 0) : x + w + 1]
+    whole: NDArray[np.uint8] = result[max(y - 1, 0) : y + h + 1, max(x - 1, 0) : x + w + 1]
+    return whole
 
 
 @cache

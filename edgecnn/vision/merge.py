@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edgecnn.vision.candidate import Corners
     from edgecnn.vision.ink import Ink
 
 FAINT = 0.15
@@ -19,22 +21,23 @@ FEW = 3
 """Up to so many large pieces do not tell how tall a digit is: two halves of one look as a digit above another."""
 
 
-def merge(boxes: NDArray[np.int32], inked: NDArray[np.int32], ink: Ink) -> list[list[int]]:
+def merge(corners: Sequence[Corners], inked: Sequence[int], ink: Ink) -> list[list[int]]:
     """Find which pieces are one digit.
 
     A piece joins a larger one that is next to it if it lies over, under or within it and they are together no taller
     than a digit; if it is the flat hat of a 5 or the dot of a ?; or if faint ink leads from one to the other.
 
     Args:
-        boxes: int32 [n, 4]; x, y, right, bottom of each piece.
-        inked: int32 [n]; pixels of ink of each.
+        corners: x, y, right, bottom of each piece.
+        inked: Pixels of ink of each.
         ink: The ink they were found in.
 
     Returns:
         Groups of pieces by number; every piece is in one.
     """
-    if len(boxes) < 2:
-        return [[i] for i in range(len(boxes))]
+    if len(corners) < 2:
+        return [[i] for i in range(len(corners))]
+    boxes = np.array(corners, np.int32)
     low, high = boxes[:, :2], boxes[:, 2:]
     size = high - low
     tall = size[:, 1].astype(np.float32)
@@ -54,7 +57,7 @@ def merge(boxes: NDArray[np.int32], inked: NDArray[np.int32], ink: Ink) -> list[
     small = area[:, None] < 0.6 * area[None]
     plain = larger & over & fits & (gap[..., 1] <= 0.15 * tall[None]) & (small | (union[..., 1] <= 1.2 * usual))
     joins = plain | (larger & _hats(low, high, gap))
-    filled = inked >= FILLED * area
+    filled = np.array(inked) >= FILLED * area
     if filled.any():
         joins |= larger & filled[:, None] & _dots(low, high)
     # What is wider is two digits, however plainly a faint ruling leads from one to the other.

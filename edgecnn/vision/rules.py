@@ -48,16 +48,22 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
     import cv2
 
     height, width = ink.mask.shape
+    least = (ACROSS * width, DOWN * height)
+    sizes = stats[1:, 2:4].T  # across the page and down it, as a level and an upright ruling go
+    if all(total < span / 4 for total, span in zip(np.add.reduce(sizes, axis=1).tolist(), least, strict=True)):
+        return ink  # however its pieces lie
     whole = ink
-    for upright, least in ((False, ACROSS * width), (True, DOWN * height)):
-        along, across = stats[1:, 3 if upright else 2], stats[1:, 2 if upright else 3]
-        dashes = (along >= 3 * across) & (across <= 2 * THICK)
-        if (along @ dashes) < least / 4 and not ((along >= least / 2) & (along >= 1.5 * across)).any():
+    thin = (sizes >= 3 * sizes[::-1]) & (sizes[::-1] <= 2 * THICK)
+    dashed, longest = np.add.reduce(sizes * thin, axis=1).tolist(), np.maximum.reduce(sizes, axis=1).tolist()
+    for upright, span in enumerate(least):
+        along, across = sizes[upright], sizes[1 - upright]
+        whole_line = longest[upright] >= span / 2 and ((along >= span / 2) & (along >= 1.5 * across)).any()
+        if dashed[upright] < span / 4 and not whole_line:
             continue
-        loose = np.concatenate([[True], dashes])
+        loose = np.concatenate([[True], thin[upright]])
         _, faint = cv2.threshold(whole.map, max(FAINT * ink.level, ink.floor), 255, cv2.THRESH_BINARY)
         lines = np.ascontiguousarray(faint.T) if upright else faint
-        rules = _rules(lines, labels.T if upright else labels, loose, least)
+        rules = _rules(lines, labels.T if upright else labels, loose, span)
         if rules is not None:
             mask, levels = (np.ascontiguousarray(m.T) if upright else m for m in (ink.mask, ink.map))
             kept, gone = _parted(mask, rules, _strong(levels, rules, ink.level))
