@@ -210,15 +210,18 @@ class Frame:
 
     Attributes:
         picture: uint8 [height, width, 3], BGR as OpenCV has it, or [height, width] grey.
-        time: When it was captured, in seconds since 1970.
+        time: When it was captured, in seconds since 1970; for a frame of a video file its position, in seconds from
+            the beginning of the video.
         index: Number of the frame in its source, from 0; skipped frames are counted.
         source: What it came from, for people: a path, a URL without its password, a device.
+        video: Whether it is of a video file, which does not tell when it was captured.
     """
 
     picture: NDArray[np.uint8]
     time: float
     index: int
     source: str
+    video: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.live.sinks.save import plain_name, time_name, write_png
+from edgecnn.live.moment import moment_name, plain_name
+from edgecnn.live.sinks.save import write_png
 
 if TYPE_CHECKING:
     from edgecnn.reader import Reader
@@ -40,6 +41,6 @@ class Corrections:
         if label is None:
             return None
         x, y = reading.box[:2]
-        path = self._folder / plain_name(label) / f"{time_name(frame.time)}-{x}-{y}.png"
+        path = self._folder / plain_name(label) / f"{moment_name(frame)}-{x}-{y}.png"
         write_png(path, self._reader.crop(frame, reading.box))
         return path

@@ -1,4 +1,4 @@
-"""What every source is: something that gives frames, each with the time it was captured, and that can be closed."""
+"""What every source is: something that gives frames, each with its time, and that can be closed."""
 
 from __future__ import annotations
 

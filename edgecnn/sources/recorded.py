@@ -75,8 +75,8 @@ def _bounded(stdin: BinaryIO) -> bytes:
 class VideoSource(Source):
     """Gives every frame of a video file.
 
-    A frame's time is the file's own time less what was recorded after that frame: a recorder writes a file last when it
-    has taken the last frame.
+    A frame's time is its position, in seconds from the beginning of the video: when it was captured, the file does not
+    tell, since its own time changes with each copy.
 
     Args:
         path: The file.
@@ -89,7 +89,7 @@ class VideoSource(Source):
     def __init__(self, path: Path, notify: Notify = silent) -> None:
         super().__init__(str(path), notify)
         try:
-            written = path.stat().st_mtime
+            path.stat()
         except OSError as error:
             raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
         import cv2
@@ -106,8 +106,8 @@ class VideoSource(Source):
         rate, count = self._capture.get(cv2.CAP_PROP_FPS), round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self._rate = self.rate = rate if 0 < rate < 1000 else 30.0
         self.total = count if count > 0 else None
-        self._begin = written - max(count, 0) / self._rate
         self._index = 0
+        self._position = 0.0
 
     def poll(self, timeout: float) -> Frame | None:
         """Decode the next frame."""
@@ -124,9 +124,17 @@ class VideoSource(Source):
                 self.broken += 1
                 self._notify(f"{self.name}: holds no frame that can be read")
             return None
-        frame = Frame(picture, self._begin + self._index / self._rate, self._index, self.name)
+        frame = Frame(picture, self._next_position(), self._index, self.name, video=True)
         self._index += 1
         return frame
+
+    def _next_position(self) -> float:
+        """Where the last decoded frame lies. A phone records at a changing rate, so the file is asked first."""
+        import cv2
+
+        told = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # 0 in what has no times, such as .h264
+        self._position = max(self._position, told if told > 0 else self._index / self._rate)
+        return self._position
 
     def close(self) -> None:
         """Close the file."""

@@ -111,12 +111,15 @@ def test_a_region_is_read_alone(small_bundle, pictures):
 def test_a_video_reports_numbers_that_stay(small_bundle, film):
     result = run(small_bundle, film, "--stable", 0.3)
     assert result.exit_code == 0
-    assert [line.split()[1] for line in result.stdout.splitlines()] == ["507", "-"]
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert [text for _, text in lines] == ["507", "-"]
+    assert lines[0][0].startswith("0:00:01.") and lines[1][0].startswith("0:00:02."), "positions in the video"
 
 
 def test_a_video_in_json_tells_of_tracks_and_age(small_bundle, film):
     lines = [json.loads(line) for line in run(small_bundle, film, "--json", "--stable", 0.2).stdout.splitlines()]
     assert [line["frame"] for line in lines] == list(range(75))
+    assert np.allclose([line["time"] for line in lines], np.arange(75) / 25), "positions in the video"
     assert sum(line["changed"] for line in lines) == 2
     middle = lines[40]
     assert middle["text"] == middle["stable"] == "507" and middle["age_ms"] > 0

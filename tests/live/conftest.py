@@ -28,7 +28,7 @@ def wait(condition: Callable[[], bool]) -> None:
 
 
 class Frames(Source):
-    """Gives pictures one after the other, thirty a second by their times; None is a moment without a frame."""
+    """Gives pictures one after the other, of a video thirty a second; None is a moment without a frame."""
 
     def __init__(self, pictures: Sequence[np.ndarray | None], *, live: bool = False, rate: float | None = 30) -> None:
         super().__init__("film")
@@ -43,7 +43,8 @@ class Frames(Source):
             self.ended = True
         if picture is None:
             return None
-        return Frame(picture, time.time() if self.live else index / 30, index, self.name)
+        video = not self.live and self.rate is not None
+        return Frame(picture, index / 30 if video else time.time(), index, self.name, video)
 
     def close(self) -> None:
         self.closed = True

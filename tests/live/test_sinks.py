@@ -18,9 +18,10 @@ import pytest
 from edgecnn.errors import ArgumentError, MissingExtraError, SourceError
 from edgecnn.live import Observation, Stats
 from edgecnn.live.corrections import Corrections
+from edgecnn.live.moment import clock, moment_name, plain_name
 from edgecnn.live.sinks.lines import JsonLines, TextLines
 from edgecnn.live.sinks.mqtt import Broker, Mqtt, parse_broker
-from edgecnn.live.sinks.save import MAX_REPEATS, PictureFolder, VideoFile, plain_name, save_sink
+from edgecnn.live.sinks.save import MAX_REPEATS, PictureFolder, VideoFile, save_sink
 from edgecnn.spec import Frame, Reading
 from tests.live.conftest import LONG, wait
 
@@ -34,6 +35,7 @@ def observation(
     index: int = 0,
     tracked: bool = True,
     picture=PAPER,
+    video: bool = False,
     **more: object,
 ) -> Observation:
     readings = tuple(
@@ -41,7 +43,7 @@ def observation(
         for at, label in enumerate(text)
     )
     fields = {"stable": text if tracked else "", "changed": False} | more
-    frame = Frame(picture, when, index, "shots/a b.png")
+    frame = Frame(picture, when, index, "shots/a b.png", video)
     return Observation(frame, readings, text, tracked=tracked, stats=Stats(30.0, 0.01, 1, 0), **fields)
 
 
@@ -70,10 +72,17 @@ def test_a_picture_is_a_line_and_many_classes_are_told_when_asked_for():
     assert lines[2:] == ["  1 90.0%  1 5.0%  at 0,10", "  2 90.0%  1 5.0%  at 20,10"]
 
 
-def test_a_video_is_a_line_for_each_stable_number():
+def test_a_camera_is_a_line_for_each_stable_number():
     lines: list[str] = []
     give(TextLines(lines.append), observation("7"), observation("7", changed=True), observation("", changed=True))
     assert [re.sub(r"^\d\d:\d\d:\d\d  ", "", line) for line in lines] == ["7", "-"]
+
+
+def test_a_video_is_a_line_with_the_position_for_each_stable_number():
+    lines: list[str] = []
+    moving = [observation(text, when, video=True, changed=True) for text, when in (("7", 59.999), ("", 3661.5))]
+    give(TextLines(lines.append), *moving)
+    assert lines == ["0:01:00.00  7", "1:01:01.50  -"]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
@@ -121,7 +130,28 @@ def test_pictures_are_saved_under_their_names_and_numbers_when_they_are_stable(t
     moving = [observation("1/2"), observation("1/2", changed=True), observation("", changed=True)]
     give(PictureFolder(tmp_path / "v"), *moving)
     (path,) = (tmp_path / "v").iterdir()
-    assert path.name.endswith("-000-1_2.png")
+    assert re.fullmatch(r"\d{8}-\d{6}-000-1_2\.png", path.name)
+
+
+def test_pictures_of_a_video_are_named_after_it_and_the_position(tmp_path, reader, scene):
+    give(PictureFolder(tmp_path), observation("1", 67.52, video=True, changed=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["a_b-000107-520-1.png"]
+    picture = scene("5")
+    frame = Frame(picture, 67.52, 0, "films/other.mp4", video=True)
+    (reading,) = reader.read(frame)
+    path = Corrections(tmp_path, reader).add(frame, reading, "1")
+    assert path is not None and path.name.startswith("other-000107-520-")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.04, 1.16, 59.9996, 3599.9999, 7265.25])
+def test_a_position_is_the_same_in_a_line_and_in_a_name(seconds):
+    frame = Frame(PAPER, seconds, 0, "x.mp4", video=True)
+    hours, minutes, rest = clock(frame).split(":")
+    assert int(hours) * 3600 + int(minutes) * 60 + float(rest) == pytest.approx(seconds, abs=0.0051)
+    digits = moment_name(frame).removeprefix("x-")
+    assert int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + float(digits[4:].replace("-", ".")) == pytest.approx(
+        seconds, abs=0.00051
+    )
 
 
 def test_where_to_save_is_told_by_the_ending(tmp_path):

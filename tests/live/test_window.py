@@ -159,8 +159,8 @@ def test_space_pauses_h_helps_and_s_saves(screen, small_bundle, film):
     screen.press("h")
     shows(screen, lambda picture: not np.array_equal(picture, before))
     screen.press("s")
-    wait(lambda: len(list(screen.folder.glob("20*.png"))) == 1)
-    (saved,) = screen.folder.glob("20*.png")
+    wait(lambda: len(list(screen.folder.glob("film-*.png"))) == 1)
+    (saved,) = screen.folder.glob("film-*.png")
     assert cv2.imread(str(saved)).shape == (480, 640, 3)
     assert screen.process.poll() is None
     screen.press("space")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -104,17 +105,35 @@ def test_size_and_rate_are_for_cameras(folder):
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [("avi", "MJPG"), ("mp4", "mp4v"), ("mkv", "mp4v")])
-def test_a_video_gives_every_frame_once_with_its_time(tmp_path, suffix, codec):
+def test_a_video_gives_every_frame_once_with_its_position(tmp_path, suffix, codec):
     path = write_video(tmp_path / f"film.{suffix}", 40, codec=codec)
-    os.utime(path, (1_700_000_000, 1_700_000_000))
     lines: list[str] = []
     with open_source([str(path)], notify=lines.append) as source:
         frames = list(source)
     assert [number_of(frame.picture) for frame in frames] == list(range(40))
     assert [frame.index for frame in frames] == list(range(40))
-    assert np.allclose(np.diff([frame.time for frame in frames]), 1 / 25)
-    assert frames[-1].time == pytest.approx(1_700_000_000 - 1 / 25, abs=0.1)
+    assert np.allclose([frame.time for frame in frames], np.arange(40) / 25), "seconds from its beginning"
+    assert all(frame.video for frame in frames)
     assert source.rate == pytest.approx(25) and source.broken == 0 and not lines
+
+
+def test_a_video_of_changing_rate_has_the_positions_that_it_tells(tmp_path, program):
+    steady, path = write_video(tmp_path / "steady.avi", 20), tmp_path / "film.mkv"
+    slower = "setpts=if(lt(N\\,10)\\,N/25/TB\\,(0.4+(N-10)/5)/TB)"  # 25 frames a second, then 5
+    command = [program("ffmpeg"), "-v", "error", "-i", steady, "-vf", slower, "-fps_mode", "vfr", "-c:v", "mpeg4", path]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    with open_source([str(path)]) as source:
+        times = [frame.time for frame in source]
+    assert np.allclose(times, [*(np.arange(10) / 25), *(0.4 + np.arange(10) / 5)], atol=0.041)
+
+
+def test_a_video_without_times_has_positions_too(tmp_path, program):
+    steady, path = write_video(tmp_path / "steady.avi", 20), tmp_path / "film.h264"
+    command = [program("ffmpeg"), "-v", "error", "-i", steady, "-c:v", "libx264", path]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    with open_source([str(path)]) as source:
+        times = [frame.time for frame in source]
+        assert np.allclose(times, np.arange(20) / source.rate)
 
 
 def test_a_video_that_breaks_off_is_told(tmp_path):

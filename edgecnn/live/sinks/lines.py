@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from edgecnn.live.moment import clock
 
 if TYPE_CHECKING:
     from edgecnn.live.observation import Observation
@@ -38,7 +39,7 @@ class JsonLines:
 
 
 class TextLines:
-    """For pictures one line each; for a video or a camera one line whenever the stable text changes.
+    """For pictures one line each; for a video or a camera one whenever the stable text changes, which tells when.
 
     Args:
         write: Takes each line.
@@ -54,8 +55,7 @@ class TextLines:
         if not observation.tracked:
             self._picture(observation)
         elif observation.changed:
-            clock = time.strftime("%H:%M:%S", time.localtime(observation.frame.time))
-            self._write(f"{clock}  {observation.stable or '-'}")
+            self._write(f"{clock(observation.frame)}  {observation.stable or '-'}")
 
     def idle(self) -> None:
         """Nothing to do."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import ArgumentError, SourceError
 from edgecnn.files import output_folder, write_atomically
+from edgecnn.live.moment import moment_name, plain_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +112,7 @@ class PictureFolder:
         if observation.tracked and not (observation.changed and observation.stable):
             return
         if observation.tracked:
-            name = f"{time_name(observation.frame.time)}-{plain_name(observation.stable)}.png"
+            name = f"{moment_name(observation.frame)}-{plain_name(observation.stable)}.png"
         else:
             name = f"{observation.frame.index:05d}-{Path(observation.frame.source).stem}.png"
         write_png(self._folder / name, observation.overlay())
@@ -123,16 +122,6 @@ class PictureFolder:
 
     def close(self) -> None:
         """Nothing to do: each file is whole."""
-
-
-def plain_name(text: str) -> str:
-    """A text as part of a file's name: letters, digits and _, at most 60, whatever labels a bundle has."""
-    return re.sub(r"\W", "_", text)[:60] or "_"
-
-
-def time_name(when: float) -> str:
-    """A point in time as part of a file's name, to the millisecond, in local time."""
-    return time.strftime("%Y%m%d-%H%M%S", time.localtime(when)) + f"-{int(when * 1000) % 1000:03d}"
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from edgecnn.errors import SourceError
 from edgecnn.live.corrections import Corrections
 from edgecnn.live.display import display_available, windows_built_in
-from edgecnn.live.sinks.save import time_name, write_png
+from edgecnn.live.moment import moment_name
+from edgecnn.live.sinks.save import write_png
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,7 +140,7 @@ class Window:
         elif key == ord(" "):
             (self._controls.resume if self._controls.paused else self._controls.pause)()
         elif self._last is not None and key == ord("s"):
-            path = self._saved / f"{time_name(self._last.frame.time)}.png"
+            path = self._saved / f"{moment_name(self._last.frame)}.png"
             write_png(path, self._last.frame.picture)
             self._tell(f"saved {path}")
         elif self._last is not None and key == ord("c"):
