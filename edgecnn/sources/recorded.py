@@ -116,8 +116,9 @@ class VideoSource(Source):
         ok, picture = self._capture.read()
         if not ok or picture is None:
             self.ended = True
-            # What a container says of its length is rounded; a real break loses more than that.
-            if self.total and self._index < self.total * 0.98 - 2:
+            # What a container says of its length is rounded; a real break loses more than that. At a changing rate
+            # `total` may be too large, but it tells the length.
+            if self.total and max(self._index, self._position * self._rate + 1) < self.total * 0.98 - 2:
                 self.broken += 1
                 self._notify(f"{self.name}: breaks off after {self._index} of {self.total} frames")
             elif not self._index:

@@ -125,6 +125,7 @@ def test_a_video_of_changing_rate_has_the_positions_that_it_tells(tmp_path, prog
     with open_source([str(path)]) as source:
         times = [frame.time for frame in source]
     assert np.allclose(times, [*(np.arange(10) / 25), *(0.4 + np.arange(10) / 5)], atol=0.041)
+    assert source.broken == 0, "fewer frames than its length at its highest rate would hold"
 
 
 def test_a_video_without_times_has_positions_too(tmp_path, program):
