@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from edgecnn.live.moment import clock
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -55,7 +57,9 @@ class Observation:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def overlay(self) -> NDArray[np.uint8]:
-        """The frame with boxes, labels, text and statistics; drawn when first asked for, then shared.
+        """The frame with boxes, labels and text, of a video with the position, of a camera with how the loop is doing.
+
+        Drawn when first asked for, then shared.
 
         Returns:
             uint8 [h, w, 3] BGR; not to be written to.
@@ -64,8 +68,17 @@ class Observation:
 
         with self._lock:
             if not self._drawn:
-                self._drawn.append(draw(self.frame.picture, self.readings, self.stats, self.text))
+                self._drawn.append(draw(self.frame.picture, self.readings, self.text, self._status()))
             return self._drawn[0]
+
+    def _status(self) -> str:
+        """What the overlay tells beside the readings: of a video how fast it was read means nothing to who sees it."""
+        if self.frame.video:
+            return clock(self.frame)
+        if not self.tracked:
+            return ""
+        rate = f"{self.stats.rate:.1f} fps  " if self.stats.rate > 0 else ""
+        return f"{rate}age {self.stats.age * 1000:.0f} ms  dropped {self.stats.dropped}"
 
     def as_json(self) -> dict[str, object]:
         """The observation as JSON knows it: one line of `edgecnn run --json`."""

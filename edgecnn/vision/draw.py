@@ -1,8 +1,8 @@
-"""Draw what was read over a frame, readable on any ground: boxes, labels, the number, age, rate, dropped frames."""
+"""Draw what was read over a frame, readable on any ground: boxes, labels, the number, a line of status."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,32 +26,16 @@ UNSURE: Colour = (60, 190, 255)
 """Box of any other reading."""
 
 
-class Pace(Protocol):
-    """How the loop is doing, as `live.Stats` has it."""
-
-    @property
-    def rate(self) -> float:
-        """Frames per second; 0 where it is not known."""
-
-    @property
-    def age(self) -> float:
-        """Seconds from the capture of the frame to its readings."""
-
-    @property
-    def dropped(self) -> int:
-        """Frames that were passed over."""
-
-
 def draw(
-    picture: NDArray[np.uint8], readings: Sequence[Reading], pace: Pace | None = None, text: str = ""
+    picture: NDArray[np.uint8], readings: Sequence[Reading], text: str = "", status: str = ""
 ) -> NDArray[np.uint8]:
     """Draw readings over a picture.
 
     Args:
         picture: uint8 [h, w, 3] BGR or [h, w] grey, of any size; it stays as it is.
         readings: What was read in it; a box may reach beyond the picture.
-        pace: Shown in the lower left corner; None shows nothing there.
         text: The number, shown in large type in the upper left corner; empty shows nothing there.
+        status: A line in the lower left corner; empty shows nothing there.
 
     Returns:
         uint8 [h, w, 3] BGR, a copy.
@@ -72,10 +56,8 @@ def draw(
         _write(canvas, f"{reading.label} {reading.probability:.0%}", (x, y - 3), size, colour)
     if text:
         _write(canvas, text.replace("|", " | "), (6, 6), 2.2 * size, WHITE, below=True)
-    if pace is not None:
-        rate = f"{pace.rate:.1f} fps  " if pace.rate > 0 else ""
-        line = f"{rate}age {pace.age * 1000:.0f} ms  dropped {pace.dropped}"
-        _write(canvas, line, (6, canvas.shape[0] - 6), size, WHITE)
+    if status:
+        _write(canvas, status, (6, canvas.shape[0] - 6), size, WHITE)
     return canvas
 
 

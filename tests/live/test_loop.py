@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from edgecnn.errors import ArgumentError, SourceError
-from edgecnn.live import Live, Tracker
+from edgecnn.live import Live, Observation, Tracker
 from edgecnn.live.sinks.detached import Detached
+from edgecnn.vision.draw import draw
 from tests.live.conftest import LONG, Frames, Notes, wait
 
 
@@ -124,6 +125,32 @@ def test_the_overlay_is_drawn_once_and_the_frame_stays_as_it_is(observe, scene):
     assert overlay is one.overlay()
     assert overlay.shape == picture.shape and not np.array_equal(overlay, picture)
     assert np.array_equal(picture, before)
+
+
+def test_the_overlay_tells_how_a_camera_does_where_a_video_is_and_of_a_picture_neither(reader, scene):
+    def last(source: Frames, tracker: Tracker | None) -> Observation:
+        notes = Notes()
+        Live(source, reader, [notes], tracker).run()
+        return notes.taken[-1]
+
+    def drawn(one: Observation, status: str) -> bool:
+        return np.array_equal(one.overlay(), draw(one.frame.picture, one.readings, one.text, status))
+
+    pictures = [scene("12")] * 3
+    camera = last(Frames(pictures, live=True), Tracker())
+    stats = camera.stats
+    assert drawn(camera, f"{stats.rate:.1f} fps  age {stats.age * 1000:.0f} ms  dropped 0")
+    assert drawn(last(Frames(pictures, rate=30), Tracker()), "0:00:00.07")
+    assert drawn(last(Frames(pictures, rate=None), None), "")
+
+
+def test_a_rate_that_is_not_known_is_left_out(reader, scene):
+    notes = Notes()
+    Live(Frames([scene("")], live=True), reader, [notes], Tracker()).run()
+    (one,) = notes.taken
+    assert np.array_equal(
+        one.overlay(), draw(one.frame.picture, (), "", f"age {one.stats.age * 1000:.0f} ms  dropped 0")
+    )
 
 
 def test_json_has_the_fields_of_a_picture_and_of_a_video(observe, scene):
