@@ -1,12 +1,14 @@
-"""Draw what was read over a frame, readable on any ground: boxes, labels, the number, a line of status."""
+"""Draw what was read over a frame, readable on any ground: boxes, labels, the number, the region, a line of status."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from edgecnn.errors import ArgumentError
+from edgecnn.vision.place import Ground, beside, corners, least
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +16,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.spec import Reading
+    from edgecnn.vision.place import Box, Corner
 
 Colour = tuple[int, int, int]
+NUMBER: tuple[Corner, ...] = ((0, 0), (1, 0), (0, 1), (1, 1), (0.5, 0), (0.5, 1))
+"""Where the number may lie, the first of those that hide the least."""
+STATUS: tuple[Corner, ...] = ((0, 1), (1, 1), (0, 0), (1, 0), (0.5, 1), (0.5, 0))
+"""Where the status may lie."""
 
 PLATE: Colour = (24, 24, 24)
 """Ground under every text, BGR."""
@@ -24,6 +31,8 @@ SURE: Colour = (80, 220, 80)
 """Box of a reading with a probability of 0.9 and more."""
 UNSURE: Colour = (60, 190, 255)
 """Box of any other reading."""
+SMALLEST = 0.36
+"""Size of type below which nobody can read it; a digit is then 10 pixels tall."""
 
 
 def draw(
@@ -31,11 +40,14 @@ def draw(
 ) -> NDArray[np.uint8]:
     """Draw readings over a picture.
 
+    The number and the status go where they hide the least of the boxes. A label lies above its box, or beside it where
+    something else is there; where the labels of neighbours would overlap they leave the probability out.
+
     Args:
         picture: uint8 [h, w, 3] BGR or [h, w] grey, of any size; it stays as it is.
         readings: What was read in it; a box may reach beyond the picture.
-        text: The number, shown in large type in the upper left corner; empty shows nothing there.
-        status: A line in the lower left corner; empty shows nothing there.
+        text: The number, shown in large type in a corner, the upper left one if nothing is there; empty shows nothing.
+        status: A line in another corner, the lower left one if nothing is there; empty shows nothing.
 
     Returns:
         uint8 [h, w, 3] BGR, a copy.
@@ -48,45 +60,91 @@ def draw(
     import cv2
 
     canvas: NDArray[np.uint8] = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture.copy()
-    size = max(0.4, min(canvas.shape[:2]) / 900)
     for reading in readings:
-        colour = SURE if reading.probability >= 0.9 else UNSURE
-        _frame(canvas, reading.box, colour)
-        x, y = reading.box[:2]
-        _write(canvas, f"{reading.label} {reading.probability:.0%}", (x, y - 3), size, colour)
-    if text:
-        _write(canvas, text.replace("|", " | "), (6, 6), 2.2 * size, WHITE, below=True)
-    if status:
-        _write(canvas, status, (6, canvas.shape[0] - 6), size, WHITE)
+        _frame(canvas, reading.box, _colour(reading))
+    _write_over(canvas, readings, text.replace("|", " | "), status)
     return canvas
 
 
-def _frame(canvas: NDArray[np.uint8], box: tuple[int, int, int, int], colour: Colour) -> None:
-    """A bright line on a dark wider one: one of them stands out on any ground."""
+def _write_over(canvas: NDArray[np.uint8], readings: Sequence[Reading], text: str, status: str) -> None:
+    """The number, the status and the labels, each where it hides the least of the boxes and of what is there."""
+    height, width = canvas.shape[:2]
+    size = (height, width)
+    scale, gap = min(size) / 900, 2 + _thickness(canvas)
+    plates = [_plate(f"{reading.label} {reading.probability:.0%}", max(SMALLEST, scale), width) for reading in readings]
+    labels = Ground(
+        next(beside(reading.box, plate.wide, plate.tall, size, gap))
+        for reading, plate in zip(readings, plates, strict=True)
+    )
+    taken = Ground(reading.box for reading in readings)
+    for line, type_size, places in ((text, 2.2 * scale, NUMBER), (status, scale, STATUS)):
+        if line:
+            plate = _plate(line, max(SMALLEST, type_size), width)
+            spots = corners(places, plate.wide, plate.tall, size, min(size) // 80)
+            # A label can go elsewhere, a box cannot.
+            spot = least(spots, lambda spot: 8 * taken.hidden(spot) + labels.hidden(spot))
+            taken.take(spot)
+            _write(canvas, plate, spot, WHITE)
+    for reading, plate in zip(readings, plates, strict=True):
+        above = next(beside(reading.box, plate.wide, plate.tall, size, gap))
+        if labels.hidden(above) > plate.wide * plate.tall:  # more than itself: that of a neighbour, too
+            plate = _plate(reading.label, max(SMALLEST, scale), width)
+        spot = least(beside(reading.box, plate.wide, plate.tall, size, gap), taken.hidden)
+        taken.take(spot)
+        _write(canvas, plate, spot, _colour(reading))
+
+
+class _Plate(NamedTuple):
+    """A text on a dark plate, measured."""
+
+    text: str
+    size: float
+    thick: int
+    wide: int
+    tall: int
+    origin: tuple[int, int]
+
+
+@lru_cache(1024)
+def _plate(text: str, size: float, room: int) -> _Plate:
+    """Measure a text; one that is wider than the room becomes smaller. Labels come again in the next frame."""
+    import cv2
+
+    thick, pad = max(1, round(1.6 * size)), max(2, round(5 * size))
+    (width, height), rest = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
+    if width > room - 2 * pad:
+        size *= max(room - 2 * pad, 1) / width
+        pad = max(2, round(5 * size))
+        (width, height), rest = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
+    return _Plate(text, size, thick, width + 2 * pad, height + rest + 2 * pad, (pad, pad + height))
+
+
+def _write(canvas: NDArray[np.uint8], plate: _Plate, spot: Box, colour: Colour) -> None:
+    import cv2
+
+    x, y = spot[:2]
+    cv2.rectangle(canvas, (x, y), (x + plate.wide - 1, y + plate.tall - 1), PLATE, -1)
+    origin = (x + plate.origin[0], y + plate.origin[1])
+    cv2.putText(canvas, plate.text, origin, cv2.FONT_HERSHEY_SIMPLEX, plate.size, colour, plate.thick, cv2.LINE_AA)
+
+
+def _frame(canvas: NDArray[np.uint8], box: Box, colour: Colour) -> None:
+    """A bright line around a box between two dark ones: one of them stands out on any ground."""
     import cv2
 
     x, y, w, h = box
-    thick = 1 + min(canvas.shape[:2]) // 400
-    cv2.rectangle(canvas, (x - 2, y - 2), (x + w + 1, y + h + 1), PLATE, thick + 2)
-    cv2.rectangle(canvas, (x - 2, y - 2), (x + w + 1, y + h + 1), colour, thick)
+    thick = _thickness(canvas)
+    # Lines of one pixel: OpenCV takes five times as long for a thicker one.
+    for out in range(1, thick + 3):
+        shade = colour if 1 < out < thick + 2 else PLATE
+        cv2.rectangle(canvas, (x - out, y - out), (x + w - 1 + out, y + h - 1 + out), shade)
 
 
-def _write(
-    canvas: NDArray[np.uint8], text: str, at: tuple[int, int], size: float, colour: Colour, *, below: bool = False
-) -> None:
-    """Text on a dark plate; its lower left (`below`: upper left) corner is at a place. Kept inside of the canvas."""
-    import cv2
+def _thickness(canvas: NDArray[np.uint8]) -> int:
+    """Of the bright line, in pixels."""
+    height, width = canvas.shape[:2]
+    return int(1 + min(height, width) // 400)
 
-    thick = max(1, round(1.6 * size))
-    (width, height), rest = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
-    room = canvas.shape[1] - 2 * max(2, round(5 * size))
-    if width > room:
-        size *= max(room, 1) / width
-        (width, height), rest = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
-    pad = max(2, round(5 * size))
-    wide, tall = width + 2 * pad, height + rest + 2 * pad
-    left = max(0, min(at[0], canvas.shape[1] - wide))
-    top = max(0, min(at[1] if below else at[1] - tall, canvas.shape[0] - tall))
-    cv2.rectangle(canvas, (left, top), (left + wide, top + tall), PLATE, -1)
-    origin = (left + pad, top + pad + height)
-    cv2.putText(canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
+
+def _colour(reading: Reading) -> Colour:
+    return SURE if reading.probability >= 0.9 else UNSURE

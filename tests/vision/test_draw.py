@@ -9,9 +9,39 @@ from hypothesis import strategies as st
 
 from edgecnn.errors import ArgumentError
 from edgecnn.spec import Reading
+from edgecnn.vision import draw as module
 from edgecnn.vision.draw import PLATE, SURE, UNSURE, draw
 
 STATUS = "30.0 fps  age 12 ms  dropped 3"
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Every text that is drawn with the left, top, right and bottom edge of its plate."""
+    texts = []
+    write = module._write
+
+    def note(canvas, plate, spot, colour):
+        x, y, wide, tall = spot
+        texts.append((plate.text, (x, y, x + wide, y + tall)))
+        write(canvas, plate, spot, colour)
+
+    monkeypatch.setattr(module, "_write", note)
+    return texts
+
+
+def overlap(one, other):
+    return max(one[0], other[0]) < min(one[2], other[2]) and max(one[1], other[1]) < min(one[3], other[3])
+
+
+def digits(text, x=30, y=100, step=90, width=50, height=80):
+    return [Reading(label, 0.97, (x + i * step, y, width, height)) for i, label in enumerate(text)]
+
+
+def visible(drawn, picture, readings):
+    """The least share of a box that is as it was."""
+    same = (drawn == picture).all(axis=2)
+    return min(same[y : y + h, x : x + w].mean() for x, y, w, h in (reading.box for reading in readings))
 
 
 def has(picture, colour):
@@ -43,6 +73,64 @@ def test_nothing_is_drawn_where_there_is_nothing_to_say():
 
 def test_grey_becomes_colour():
     assert draw(np.zeros((48, 64), np.uint8), []).shape == (48, 64, 3)
+
+
+FREE = {"upper left": (0, 0), "upper right": (420, 0), "lower left": (0, 380), "lower right": (420, 380)}
+
+
+@pytest.mark.parametrize("free", FREE)
+def test_the_number_and_the_status_hide_no_box_while_there_is_room(free, written):
+    picture = np.full((480, 640, 3), 200, np.uint8)
+    boxes = [(x + 10, y + 20, 200, 75) for name, (x, y) in FREE.items() if name != free]
+    readings = [Reading("1", 0.97, box) for box in [*boxes, (280, 30, 80, 60)]]
+    drawn = draw(picture, readings, "1111", "0:00:01.64")
+    assert visible(drawn, picture, readings) == 1
+    x, y = FREE[free]
+    assert overlap(dict(written)["1111"], (x, y, x + 220, y + 100))
+
+
+def test_a_small_picture_stays_visible():
+    picture = np.full((60, 120, 3), 200, np.uint8)
+    readings = digits("507", 10, 14, 36, 28, 32)
+    assert visible(draw(picture, readings, "507"), picture, readings) > 0.8
+    assert visible(draw(picture, readings, "507", "0:00:01.64"), picture, readings) > 0.4
+
+
+def test_the_number_hides_the_least_where_it_has_to_hide_something(written):
+    picture = np.full((480, 640, 3), 200, np.uint8)
+    readings = [Reading("8", 0.97, (-20, -20, 680, 470))]
+    draw(picture, readings, "8")
+    assert dict(written)["8"][3] > 450, "below, where a rim is free"
+
+
+@pytest.mark.parametrize("step", [55, 60, 75, 100])
+@pytest.mark.parametrize("y", [0, 12, 100, 398])
+def test_labels_of_neighbours_do_not_overlap(step, y, written):
+    readings = digits("53107", step=step, y=y)
+    picture = np.full((480, 640, 3), 200, np.uint8)
+    drawn = draw(picture, readings, "53107", STATUS)
+    assert visible(drawn, picture, readings) == 1
+    spots = [spot for _, spot in written]
+    assert len(spots) == 7
+    assert not any(overlap(one, other) for i, one in enumerate(spots) for other in spots[:i])
+
+
+def test_the_probability_is_left_out_only_where_there_is_no_room_for_it(written):
+    near, far = digits("12", 30, 100, 40, 30), digits("34", 30, 300, 200)
+    draw(np.zeros((480, 640, 3), np.uint8), near + far)
+    assert [text for text, _ in written] == ["1", "2", "3 97%", "4 97%"]
+
+
+def test_a_reading_of_a_whole_picture_keeps_its_probability(written):
+    draw(np.zeros((480, 640, 3), np.uint8), [Reading("cat", 0.97, (0, 0, 640, 480))])
+    assert [text for text, _ in written] == ["cat 97%"]
+
+
+@pytest.mark.parametrize(("height", "least", "most"), [(60, 14, 20), (480, 30, 60), (1440, 90, 180)])
+def test_the_number_is_as_large_as_the_picture_allows(height, least, most, written):
+    draw(np.zeros((height, 2 * height, 3), np.uint8), [], "507")
+    ((_, (_, top, _, bottom)),) = written
+    assert least <= bottom - top <= most
 
 
 @settings(max_examples=60)
