@@ -66,7 +66,9 @@ def run(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the kernels.")] = 1,
     top: Annotated[int, typer.Option(min=1, help="Classes to tell of each reading.")] = 1,
-    roi: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Look only at this part of the frame.")] = None,
+    roi: Annotated[
+        str | None, typer.Option(metavar="X,Y,W,H", help="Look only at this part of the frame, and draw where it is.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One line of JSON for each frame.")] = False,
     window: Annotated[
         bool | None, typer.Option("--show/--no-show", help="A window; by itself for a camera or video on a display.")

@@ -139,7 +139,8 @@ class Live:
         changed = self._tracker is not None and self._steady.update(together, frame.time)
         self._frames += 1
         stable, tracked = self._steady.text, self._tracker is not None
-        observation = Observation(frame, readings, together, stable, changed, tracked, self._stats(frame))
+        roi = self.reader.roi
+        observation = Observation(frame, readings, together, stable, changed, tracked, self._stats(frame), roi)
         if self._step:
             self.pause()
         for sink in self.sinks:

@@ -44,6 +44,7 @@ class Observation:
         changed: Whether `stable` became what it is with this frame.
         tracked: Whether frames are followed, so that readings have tracks; False for pictures.
         stats: How the loop is doing.
+        roi: x, y, width, height of the part of the frame that was looked at; None when that was all of it.
     """
 
     frame: Frame
@@ -53,6 +54,7 @@ class Observation:
     changed: bool
     tracked: bool
     stats: Stats
+    roi: tuple[int, int, int, int] | None = None
     _drawn: list[NDArray[np.uint8]] = field(default_factory=list, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -68,7 +70,7 @@ class Observation:
 
         with self._lock:
             if not self._drawn:
-                self._drawn.append(draw(self.frame.picture, self.readings, self.text, self._status()))
+                self._drawn.append(draw(self.frame.picture, self.readings, self.text, self._status(), self.roi))
             return self._drawn[0]
 
     def _status(self) -> str:

@@ -36,7 +36,11 @@ SMALLEST = 0.36
 
 
 def draw(
-    picture: NDArray[np.uint8], readings: Sequence[Reading], text: str = "", status: str = ""
+    picture: NDArray[np.uint8],
+    readings: Sequence[Reading],
+    text: str = "",
+    status: str = "",
+    roi: Box | None = None,
 ) -> NDArray[np.uint8]:
     """Draw readings over a picture.
 
@@ -48,6 +52,7 @@ def draw(
         readings: What was read in it; a box may reach beyond the picture.
         text: The number, shown in large type in a corner, the upper left one if nothing is there; empty shows nothing.
         status: A line in another corner, the lower left one if nothing is there; empty shows nothing.
+        roi: The region that was looked at, which gets a thin frame; None when that was the whole picture.
 
     Returns:
         uint8 [h, w, 3] BGR, a copy.
@@ -60,8 +65,11 @@ def draw(
     import cv2
 
     canvas: NDArray[np.uint8] = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture.copy()
+    thick = _thickness(canvas)
+    if roi is not None:
+        _frame(canvas, _within(roi, canvas), WHITE, 1)
     for reading in readings:
-        _frame(canvas, reading.box, _colour(reading))
+        _frame(canvas, reading.box, _colour(reading), thick)
     _write_over(canvas, readings, text.replace("|", " | "), status)
     return canvas
 
@@ -128,16 +136,22 @@ def _write(canvas: NDArray[np.uint8], plate: _Plate, spot: Box, colour: Colour) 
     cv2.putText(canvas, plate.text, origin, cv2.FONT_HERSHEY_SIMPLEX, plate.size, colour, plate.thick, cv2.LINE_AA)
 
 
-def _frame(canvas: NDArray[np.uint8], box: Box, colour: Colour) -> None:
+def _frame(canvas: NDArray[np.uint8], box: Box, colour: Colour, thick: int) -> None:
     """A bright line around a box between two dark ones: one of them stands out on any ground."""
     import cv2
 
     x, y, w, h = box
-    thick = _thickness(canvas)
     # Lines of one pixel: OpenCV takes five times as long for a thicker one.
     for out in range(1, thick + 3):
         shade = colour if 1 < out < thick + 2 else PLATE
         cv2.rectangle(canvas, (x - out, y - out), (x + w - 1 + out, y + h - 1 + out), shade)
+
+
+def _within(box: Box, canvas: NDArray[np.uint8]) -> Box:
+    """The part of a box around which there is room for a thin frame."""
+    x, y, w, h = box
+    left, top = max(x, 3), max(y, 3)
+    return left, top, min(x + w, canvas.shape[1] - 3) - left, min(y + h, canvas.shape[0] - 3) - top
 
 
 def _thickness(canvas: NDArray[np.uint8]) -> int:

@@ -8,9 +8,11 @@ import time
 import numpy as np
 import pytest
 
+from edgecnn.bundle import read_bundle
 from edgecnn.errors import ArgumentError, SourceError
 from edgecnn.live import Live, Observation, Tracker
 from edgecnn.live.sinks.detached import Detached
+from edgecnn.reader import Reader
 from edgecnn.vision.draw import draw
 from tests.live.conftest import LONG, Frames, Notes, wait
 
@@ -142,6 +144,14 @@ def test_the_overlay_tells_how_a_camera_does_where_a_video_is_and_of_a_picture_n
     assert drawn(camera, f"{stats.rate:.1f} fps  age {stats.age * 1000:.0f} ms  dropped 0")
     assert drawn(last(Frames(pictures, rate=30), Tracker()), "0:00:00.07")
     assert drawn(last(Frames(pictures, rate=None), None), "")
+
+
+def test_the_region_that_is_read_is_drawn(small_bundle, scene):
+    notes, picture = Notes(), scene("")
+    with Reader(read_bundle(small_bundle), roi=(100, 80, 200, 150)) as reader:
+        Live(Frames([picture], rate=None), reader, [notes]).run()
+    assert np.array_equal(notes.taken[0].overlay(), draw(picture, (), roi=(100, 80, 200, 150)))
+    assert not np.array_equal(notes.taken[0].overlay(), picture)
 
 
 def test_a_rate_that_is_not_known_is_left_out(reader, scene):

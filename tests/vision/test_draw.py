@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgecnn.errors import ArgumentError
 from edgecnn.spec import Reading
 from edgecnn.vision import draw as module
-from edgecnn.vision.draw import PLATE, SURE, UNSURE, draw
+from edgecnn.vision.draw import PLATE, SURE, UNSURE, WHITE, draw
 
 STATUS = "30.0 fps  age 12 ms  dropped 3"
 
@@ -58,6 +58,20 @@ def test_boxes_and_text_stand_out_on_any_ground(level):
     assert light > 200 and dark < 60  # the number
     assert drawn[440:, :200].max() > 200 and drawn[440:, :200].min() < 60  # the status
     assert (picture == level).all()
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("roi", [(100, 80, 200, 150), (0, 0, 640, 480), (500, 400, 900, 900)])
+def test_the_region_is_framed_around_what_is_read_and_nothing_in_it_changes(level, roi):
+    picture = np.full((480, 640, 3), level, np.uint8)
+    drawn = draw(picture, [], roi=roi)
+    changed = np.argwhere((drawn != level).any(axis=2))
+    assert has(drawn, WHITE if level != 255 else PLATE) and has(drawn, PLATE if level != 24 else WHITE)
+    assert len(changed) < 3 * 2 * (480 + 640), "thin"
+    (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+    x, y, w, h = roi
+    assert max(abs(left - x), abs(top - y), abs(right - min(x + w, 640)), abs(bottom - min(y + h, 480))) <= 4
+    assert (drawn[y + 5 : min(y + h, 480) - 5, x + 5 : min(x + w, 640) - 5] == level).all()
 
 
 def test_an_unsure_reading_has_another_colour():
@@ -140,7 +154,9 @@ def test_the_number_is_as_large_as_the_picture_allows(height, least, most, writt
     text=st.text("0123456789|", max_size=40),
 )
 def test_any_picture_and_any_box(size, box, text):
-    drawn = draw(np.zeros((*size, 3), np.uint8), [Reading("9", 0.5, box)], text, STATUS)
+    drawn = draw(
+        np.zeros((*size, 3), np.uint8), [Reading("9", 0.5, box)], text, STATUS, roi=(size[1] // 2, 0, 200, size[0])
+    )
     assert drawn.shape == (*size, 3)
 
 
