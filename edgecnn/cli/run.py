@@ -32,7 +32,7 @@ class Output:
     Attributes:
         json: JSON lines instead of text.
         show: A window; None where there is a display, somebody to look and nothing else asked for.
-        save: A video file or a folder.
+        save: A video file, a picture file or a folder.
         mqtt: Address of a broker.
         serve: Where the page is served.
         token: What its visitors have to know.
@@ -74,7 +74,10 @@ def run(
         bool | None, typer.Option("--show/--no-show", help="A window; by itself for a camera or video on a display.")
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Write frames with their readings: a video (.mp4 .mkv .avi) or a folder.")
+        Path | None,
+        typer.Option(
+            help="Write frames with their readings: a video (.mp4 .mkv .avi), one picture (.png .jpg), a folder."
+        ),
     ] = None,
     mqtt: Annotated[str | None, typer.Option(metavar="URL", help="Publish: mqtt[s]://[user:pw@]host/topic.")] = None,
     serve: Annotated[
@@ -181,7 +184,7 @@ def _sinks(source: Source, reader: Reader, live: Live, output: Output, shown: bo
     if output.save is not None:
         from edgecnn.live.sinks.save import save_sink
 
-        yield _beside(source, save_sink(output.save, source.rate))
+        yield _beside(source, save_sink(output.save, source))
     if output.mqtt is not None:
         from edgecnn.live.sinks.mqtt import Mqtt, parse_broker
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.live.moment import moment_name, plain_name
-from edgecnn.live.sinks.save import write_png
+from edgecnn.live.sinks.save import write_picture
 
 if TYPE_CHECKING:
     from edgecnn.reader import Reader
@@ -42,5 +42,5 @@ class Corrections:
             return None
         x, y = reading.box[:2]
         path = self._folder / plain_name(label) / f"{moment_name(frame)}-{x}-{y}.png"
-        write_png(path, self._reader.crop(frame, reading.box))
+        write_picture(path, self._reader.crop(frame, reading.box))
         return path

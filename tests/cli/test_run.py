@@ -137,6 +137,12 @@ def test_frames_are_saved_as_a_video_and_as_pictures(small_bundle, film, picture
     assert sorted(path.name for path in (tmp_path / "seen").iterdir()) == ["00000-a.png", "00001-b.png", "00002-c.png"]
 
 
+def test_one_picture_is_saved_under_the_name_that_was_asked_for(small_bundle, pictures, tmp_path):
+    assert run(small_bundle, pictures / "b.jpg", "--save", tmp_path / "seen.jpg").exit_code == 0
+    assert run(small_bundle, "-", "--save", tmp_path / "too.png", data=(pictures / "a.png").read_bytes()).exit_code == 0
+    assert cv2.imread(str(tmp_path / "seen.jpg")).shape == cv2.imread(str(tmp_path / "too.png")).shape == (480, 640, 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -148,6 +154,8 @@ def test_frames_are_saved_as_a_video_and_as_pictures(small_bundle, film, picture
         (["SMALL", "PICTURE", "--size", "640x480"], 2, "for cameras"),
         (["SMALL", "0", "--size", "640"], 2, "--size: expected WxH"),
         (["SMALL", "PICTURE", "--save", "x.gif"], 2, "save: expected"),
+        (["SMALL", "PICTURE", "PICTURE", "--save", "x.png"], 2, "for more than one picture, got x.png for 2 pictures"),
+        (["SMALL", "PICTURE", "--save", "/proc/x.png"], 2, "save: no file can be written in /proc"),
         (["SMALL", "PICTURE", "--save", "/proc/x"], 2, "save: /proc/x cannot be made"),
         (["SMALL", "PICTURE", "--save", "/proc/x.mp4"], 2, "save: no file can be written in /proc"),
         (["SMALL", "PICTURE", "--mqtt", "mqtt://host"], 2, "mqtt: expected"),

@@ -34,6 +34,7 @@ class Frames(Source):
         super().__init__("film")
         self.live = live
         self.rate = rate
+        self.total = None if live else len(pictures)
         self._pictures = iter(enumerate(pictures))
         self.closed = False
 

@@ -21,9 +21,10 @@ from edgecnn.live.corrections import Corrections
 from edgecnn.live.moment import clock, moment_name, plain_name
 from edgecnn.live.sinks.lines import JsonLines, TextLines
 from edgecnn.live.sinks.mqtt import Broker, Mqtt, parse_broker
-from edgecnn.live.sinks.save import MAX_REPEATS, PictureFolder, VideoFile, save_sink
+from edgecnn.live.sinks.save import CODECS, MAX_REPEATS, PICTURES, PictureFile, PictureFolder, VideoFile, save_sink
+from edgecnn.pictures.header import read_header
 from edgecnn.spec import Frame, Reading
-from tests.live.conftest import LONG, wait
+from tests.live.conftest import LONG, Frames, wait
 
 PAPER = np.full((120, 160, 3), 200, np.uint8)
 
@@ -88,7 +89,7 @@ def test_a_video_is_a_line_with_the_position_for_each_stable_number():
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
 def test_a_video_is_saved_frame_by_frame_and_whole_or_not_at_all(tmp_path, suffix):
     target = tmp_path / "new" / f"out{suffix}"
-    sink = save_sink(target, 25.0)
+    sink = save_sink(target, Frames([], rate=25.0))
     for index in range(10):
         sink.take(observation(index=index))
         assert not target.exists()
@@ -155,12 +156,43 @@ def test_a_position_is_the_same_in_a_line_and_in_a_name(seconds):
 
 
 def test_where_to_save_is_told_by_the_ending(tmp_path):
-    assert isinstance(save_sink(tmp_path / "a.mp4", None), VideoFile)
-    assert isinstance(save_sink(tmp_path / "folder", None), PictureFolder)
+    one = Frames([PAPER], rate=None)
+    assert isinstance(save_sink(tmp_path / "a.mp4", one), VideoFile)
+    assert isinstance(save_sink(tmp_path / "folder", one), PictureFolder)
     (tmp_path / "b.d").mkdir()
-    assert isinstance(save_sink(tmp_path / "b.d", None), PictureFolder)
-    with pytest.raises(ArgumentError, match=r"ends in \.mp4"):
-        save_sink(tmp_path / "a.gif", None)
+    assert isinstance(save_sink(tmp_path / "b.d", one), PictureFolder)
+    assert isinstance(save_sink(tmp_path / "a.PNG", one), PictureFile)
+    with pytest.raises(ArgumentError, match=r"ends in \.mp4.*, for one picture also \.png.*, got .*a\.gif$"):
+        save_sink(tmp_path / "a.gif", one)
+
+
+@pytest.mark.parametrize("suffix", PICTURES)
+def test_one_picture_is_saved_as_a_file_of_its_format(tmp_path, suffix):
+    target = tmp_path / "new" / f"seen{suffix}"
+    shot = observation(tracked=False)
+    give(save_sink(target, Frames([PAPER], rate=None)), shot)
+    assert [path.name for path in target.parent.iterdir()] == [target.name], "nothing is left beside it"
+    data = target.read_bytes()
+    assert read_header(data).kind == {".png": "PNG", ".webp": "WebP", ".bmp": "BMP"}.get(suffix, "JPEG")
+    assert np.abs(cv2.imread(str(target)).astype(int) - shot.overlay()).mean() < 3
+
+
+def test_a_picture_that_a_format_cannot_hold_is_told_and_leaves_nothing(tmp_path):
+    target = tmp_path / "seen.webp"
+    wide = observation(tracked=False, picture=np.zeros((3, 17_000, 3), np.uint8))
+    with pytest.raises(ArgumentError, match=r"17000x3 pixels cannot be written as \.webp here; \.png can"):
+        save_sink(target, Frames([PAPER], rate=None)).take(wide)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "source", [Frames([PAPER] * 2, rate=None), Frames([PAPER], rate=25), Frames([PAPER], live=True)]
+)
+def test_a_file_for_one_picture_is_refused_for_more(tmp_path, source):
+    says = f"save: expected a folder or a file that ends in {', '.join(CODECS)} for more than one picture, got "
+    with pytest.raises(ArgumentError, match=re.escape(says) + ".*seen.png for film$"):
+        save_sink(tmp_path / "new" / "seen.png", source)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Frames with their overlay as a video file or as pictures."""
+"""Frames with their overlay as a video file, as one picture, or as pictures in a folder."""
 
 from __future__ import annotations
 
@@ -14,30 +14,41 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.live.observation import Observation
+    from edgecnn.sources import Source
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 """Endings of video files that are written, with the codec that every build of OpenCV has for them."""
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+"""Endings of picture files that are written."""
 MAX_REPEATS = 250
 """Most times that one frame of a camera is repeated to keep the time: a camera that was away for long left a gap."""
 
 
-def save_sink(target: Path, rate: float | None) -> VideoFile | PictureFolder:
+def save_sink(target: Path, source: Source) -> VideoFile | PictureFile | PictureFolder:
     """Make the sink for a path.
 
     Args:
-        target: A video file (see `CODECS`), or a folder, which is made where it is absent.
-        rate: Frames per second of a video source; None for a camera, whose frames come when they come.
+        target: A video file (see `CODECS`); for a source of one picture a picture file (see `PICTURES`); or a folder,
+            which is made where it is absent.
+        source: Where the frames come from.
 
     Raises:
         ArgumentError: The ending is another one, or nothing can be written there.
     """
-    if target.suffix.lower() in CODECS:
+    suffix = target.suffix.lower()
+    if not suffix or target.is_dir():
+        output_folder(target, "save")
+        return PictureFolder(target)
+    if suffix in CODECS:
         output_folder(target.parent, "save")
-        return VideoFile(target, rate)
-    if target.suffix and not target.is_dir():
-        raise ArgumentError(f"save: expected a folder or a file that ends in {', '.join(CODECS)}, got {target}")
-    output_folder(target, "save")
-    return PictureFolder(target)
+        return VideoFile(target, source.rate)
+    expected = f"expected a folder or a file that ends in {', '.join(CODECS)}"
+    if suffix not in PICTURES:
+        raise ArgumentError(f"save: {expected}, for one picture also {', '.join(PICTURES)}, got {target}")
+    if source.live or source.rate is not None or source.total != 1:
+        raise ArgumentError(f"save: {expected} for more than one picture, got {target} for {source.name}")
+    output_folder(target.parent, "save")
+    return PictureFile(target)
 
 
 class VideoFile:
@@ -97,6 +108,27 @@ class VideoFile:
             raise SourceError(f"save: cannot write the video {self._target} (folder writable? disk full?)")
 
 
+class PictureFile:
+    """Writes the picture, whole or not at all.
+
+    Args:
+        target: The file; its ending tells the format.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def take(self, observation: Observation) -> None:
+        """Write the picture."""
+        write_picture(self._target, observation.overlay())
+
+    def idle(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do: the file is whole."""
+
+
 class PictureFolder:
     """Writes a PNG of each picture; of a video or a camera one whenever the stable text changes.
 
@@ -115,7 +147,7 @@ class PictureFolder:
             name = f"{moment_name(observation.frame)}-{plain_name(observation.stable)}.png"
         else:
             name = f"{observation.frame.index:05d}-{Path(observation.frame.source).stem}.png"
-        write_png(self._folder / name, observation.overlay())
+        write_picture(self._folder / name, observation.overlay())
 
     def idle(self) -> None:
         """Nothing to do."""
@@ -124,9 +156,17 @@ class PictureFolder:
         """Nothing to do: each file is whole."""
 
 
-def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write a picture, whole or not at all; the folder is made where it is absent."""
+def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write a picture, whole or not at all; the folder is made where it is absent.
+
+    Raises:
+        ArgumentError: This format cannot hold a picture of that size, or this OpenCV cannot write it.
+    """
     import cv2
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, bytes(cv2.imencode(".png", picture)[1]))
+    done, data = cv2.imencode(path.suffix.lower(), picture) if cv2.haveImageWriter(path.name) else (False, b"")
+    if not done:
+        size = f"{picture.shape[1]}x{picture.shape[0]}"
+        raise ArgumentError(f"save: {size} pixels cannot be written as {path.suffix} here; .png can, got {path}")
+    write_atomically(path, bytes(data))

@@ -10,7 +10,7 @@ from edgecnn.errors import SourceError
 from edgecnn.live.corrections import Corrections
 from edgecnn.live.display import display_available, windows_built_in
 from edgecnn.live.moment import moment_name
-from edgecnn.live.sinks.save import write_png
+from edgecnn.live.sinks.save import write_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,7 +141,7 @@ class Window:
             (self._controls.resume if self._controls.paused else self._controls.pause)()
         elif self._last is not None and key == ord("s"):
             path = self._saved / f"{moment_name(self._last.frame)}.png"
-            write_png(path, self._last.frame.picture)
+            write_picture(path, self._last.frame.picture)
             self._tell(f"saved {path}")
         elif self._last is not None and key == ord("c"):
             self._begin_correction(self._last.readings)
