@@ -76,7 +76,8 @@ def run(
     save: Annotated[
         Path | None,
         typer.Option(
-            help="Write frames with their readings: a video (.mp4 .mkv .avi), one picture (.png .jpg), a folder."
+            help="Write frames with their readings: a video (.mp4 .mkv .avi); of one picture a picture (.png .jpg "
+            ".webp); or a folder: each picture, of a video or a camera one for each new stable number."
         ),
     ] = None,
     mqtt: Annotated[str | None, typer.Option(metavar="URL", help="Publish: mqtt[s]://[user:pw@]host/topic.")] = None,

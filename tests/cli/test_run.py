@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -135,6 +136,14 @@ def test_frames_are_saved_as_a_video_and_as_pictures(small_bundle, film, picture
     assert count == 75
     assert run(small_bundle, pictures, "--save", tmp_path / "seen").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "seen").iterdir()) == ["00000-a.png", "00001-b.png", "00002-c.png"]
+
+
+def test_a_folder_gets_one_picture_for_each_new_stable_number_of_a_video_as_the_help_says(small_bundle, film, tmp_path):
+    assert run(small_bundle, film, "--save", tmp_path / "seen", "--stable", 0.2).exit_code == 0
+    (path,) = (tmp_path / "seen").iterdir()
+    assert path.name.startswith("film-000001-") and path.name.endswith("-507.png")
+    words = " ".join(re.sub(r"[^\w. -]", " ", run("--help").stdout).split())
+    assert "a folder each picture of a video or a camera one for each new stable number." in words
 
 
 def test_one_picture_is_saved_under_the_name_that_was_asked_for(small_bundle, pictures, tmp_path):

@@ -130,7 +130,7 @@ class PictureFile:
 
 
 class PictureFolder:
-    """Writes a PNG of each picture; of a video or a camera one whenever the stable text changes.
+    """Writes a PNG of each picture; of a video or a camera one for each new stable text that is not empty.
 
     Args:
         folder: Where to; made where it is absent.
