@@ -57,7 +57,7 @@ def open_source(
         raise ArgumentError(f"size and rate are for cameras; {_shown(texts[0])} is none")
     from edgecnn.sources.recorded import PictureSource
 
-    return PictureSource([path for text in texts for path in _paths(text)], notify)
+    return PictureSource([path for text in texts for path in _paths(text)], notify, named=texts)
 
 
 def _open_alone(text: str, mode: CameraMode | None, retry: Retry | None, notify: Notify) -> Source | None:

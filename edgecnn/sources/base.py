@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Self
 from edgecnn.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgecnn.spec import Frame
 
 MAX_PIXELS = 64_000_000
@@ -65,6 +67,10 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """End the source and give back what it holds."""
+
+    def reads(self, path: Path) -> bool:
+        """Whether this is, or would be when the same is opened again, one of the files that are read."""
+        return False
 
     def __iter__(self) -> Iterator[Frame]:
         while not self.ended:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -28,11 +30,23 @@ class PictureSource(Source):
         paths: Files to read; "-" stands for one picture on `stdin`.
         notify: Takes a line for each broken picture.
         stdin: Where "-" reads from.
+        named: Files, folders and patterns that the paths come from; None when the files themselves were named.
+
+    Attributes:
+        paths: The files to read.
     """
 
-    def __init__(self, paths: Sequence[Path], notify: Notify = silent, stdin: BinaryIO | None = None) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        notify: Notify = silent,
+        stdin: BinaryIO | None = None,
+        named: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(str(paths[0]) if len(paths) == 1 else f"{len(paths)} pictures", notify)
         self.total = len(paths)
+        self.paths = tuple(paths)
+        self._named = [str(path) for path in paths] if named is None else list(named)
         self._stdin = stdin
         self._frames = self._read(paths)
 
@@ -47,6 +61,11 @@ class PictureSource(Source):
         """Read no further."""
         self.ended = True
         self._frames.close()
+
+    def reads(self, path: Path) -> bool:
+        """Whether this is one of the pictures, or would be one when the same is opened again."""
+        path = path.resolve()
+        return any(_names(text, path, several=len(self._named) > 1) for text in self._named)
 
     def _read(self, paths: Sequence[Path]) -> Generator[Frame, None, None]:
         from edgecnn import pictures
@@ -70,6 +89,30 @@ def _bounded(stdin: BinaryIO) -> bytes:
     if len(data) > MAX_STDIN:
         raise DataError(f"standard input: more than {MAX_STDIN >> 20} MiB")
     return data
+
+
+def _names(text: str, path: Path, *, several: bool) -> bool:
+    """Whether a file, a folder or a pattern names a picture, which need not be there yet."""
+    named = Path(text)
+    if named.is_dir():
+        return path.is_relative_to(named.resolve())
+    if named.is_file():
+        # Several files are most likely what a shell made of a pattern, and would make again.
+        alike = several and (named.parent.resolve(), named.suffix) == (path.parent, path.suffix)
+        return alike or named.resolve() == path
+    parts = named.parts
+    fixed = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    start = Path(*parts[:fixed]).resolve()
+    return fixed < len(parts) and path.is_relative_to(start) and _match(parts[fixed:], path.relative_to(start).parts)
+
+
+def _match(pattern: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether a pattern matches a path, both in parts; ** stands for any number of folders."""
+    if not pattern or not parts:
+        return not parts and all(part == "**" for part in pattern)
+    if pattern[0] == "**":
+        return _match(pattern[1:], parts) or _match(pattern, parts[1:])
+    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _match(pattern[1:], parts[1:])
 
 
 class VideoSource(Source):
@@ -136,6 +179,10 @@ class VideoSource(Source):
         told = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # 0 in what has no times, such as .h264
         self._position = max(self._position, told if told > 0 else self._index / self._rate)
         return self._position
+
+    def reads(self, path: Path) -> bool:
+        """Whether this is the video."""
+        return path.resolve() == Path(self.name).resolve()
 
     def close(self) -> None:
         """Close the file."""

@@ -153,6 +153,41 @@ def test_one_picture_is_saved_under_the_name_that_was_asked_for(small_bundle, pi
 
 
 @pytest.mark.parametrize(
+    ("sources", "target"),
+    [
+        (["shots"], "shots"),
+        (["shots"], "shots/new"),
+        (["shots/*.png"], "shots"),
+        (["shots/a.png", "shots/b.jpg"], "shots"),
+        (["shots/a.png"], "shots/a.png"),
+        (["film.avi"], "film.avi"),
+    ],
+)
+def test_what_is_read_is_no_place_to_save_to(small_bundle, pictures, film, tmp_path, monkeypatch, sources, target):
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    result = run(small_bundle, *sources, "--save", target)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert "save: expected a" in line and f"got {target}, which the next run would read" in line
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("sources", "target"),
+    [(["shots"], "seen"), (["shots/*.jpg"], "shots"), (["shots/a.png"], "shots"), (["film.avi"], ".")],
+)
+def test_what_is_read_may_lie_beside_what_is_saved(
+    small_bundle, pictures, film, tmp_path, monkeypatch, sources, target
+):
+    monkeypatch.chdir(tmp_path)
+    count = len(list((tmp_path / target).glob("*.png")))
+    for _ in range(2):
+        assert run(small_bundle, *sources, "--save", target, "--stable", 0.2).exit_code == 0
+    assert len(list((tmp_path / target).glob("*.png"))) == count + (3 if sources == ["shots"] else 1)
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
         (["SMALL"], 2, "missing argument 'SOURCE...'"),

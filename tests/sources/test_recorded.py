@@ -98,6 +98,31 @@ def test_a_folder_without_pictures_is_an_error(tmp_path):
         open_source([str(tmp_path)])
 
 
+@pytest.mark.parametrize(
+    ("texts", "reads", "reads_not"),
+    [
+        (["set"], ["set/x.png", "set/new/x.png", "set/../set/x.png"], ["x.png", "other/x.png", "set2/x.png"]),
+        (["."], ["x.png", "new/x.png"], ["../x.png"]),
+        (["set/*/*.png"], ["set/new/x.png"], ["set/x.png", "set/a/b/x.png", "set/new/x.jpg"]),
+        (["set/**/*.png"], ["set/x.png", "set/a/b/x.png"], ["x.png"]),
+        (["set/**"], ["set/x.png", "set/a/b/x.png"], ["x.png"]),
+        (["./set/0/[0-9].png", "set/0/*2.png"], ["set/0/7.png", "set/0/00000-2.png"], ["set/0/00000-4.png"]),
+        (["set/0/4.png"], ["set/0/4.png"], ["set/0/5.png"]),
+        (["set/0/4.png", "set/0/2.png"], ["set/0/x.png"], ["set/0/x.jpg", "set/x.png", "set/1/x.png"]),
+    ],
+)
+def test_what_would_be_read_when_the_same_is_opened_again(folder, monkeypatch, texts, reads, reads_not):
+    monkeypatch.chdir(folder.parent)
+    with open_source(texts) as source:
+        assert [path for path in [*reads, *reads_not] if source.reads(Path(path))] == reads
+    for path in reads + reads_not:  # what is said of them is so
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(path, numbered(99))
+    if not all(Path(text).is_file() for text in texts):
+        read = {Path(frame.source).resolve() for frame in open_source(texts)}
+        assert [path for path in [*reads, *reads_not] if Path(path).resolve() in read] == reads
+
+
 def test_size_and_rate_are_for_cameras(folder):
     for text in (str(folder), "http://host/x", "film.mp4"):
         with pytest.raises(ArgumentError, match="for cameras"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.errors import ArgumentError, SourceError
 from edgecnn.files import output_folder, write_atomically
 from edgecnn.live.moment import moment_name, plain_name
+from edgecnn.sources.recorded import PictureSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,10 +34,15 @@ def save_sink(target: Path, source: Source) -> VideoFile | PictureFile | Picture
         source: Where the frames come from.
 
     Raises:
-        ArgumentError: The ending is another one, or nothing can be written there.
+        ArgumentError: The ending is another one, nothing can be written there, or it would be read as a source.
     """
     suffix = target.suffix.lower()
-    if not suffix or target.is_dir():
+    folder = not suffix or target.is_dir()
+    paths = source.paths if isinstance(source, PictureSource) else ()
+    if any(map(source.reads, [target / _name(0, path) for path in paths[:1]] if folder else [target])):
+        what = "a folder outside of what is read" if folder else "another file than what is read"
+        raise ArgumentError(f"save: expected {what}, got {target}, which the next run would read as a source")
+    if folder:
         output_folder(target, "save")
         return PictureFolder(target)
     if suffix in CODECS:
@@ -146,7 +152,7 @@ class PictureFolder:
         if observation.tracked:
             name = f"{moment_name(observation.frame)}-{plain_name(observation.stable)}.png"
         else:
-            name = f"{observation.frame.index:05d}-{Path(observation.frame.source).stem}.png"
+            name = _name(observation.frame.index, Path(observation.frame.source))
         write_picture(self._folder / name, observation.overlay())
 
     def idle(self) -> None:
@@ -154,6 +160,11 @@ class PictureFolder:
 
     def close(self) -> None:
         """Nothing to do: each file is whole."""
+
+
+def _name(index: int, path: Path) -> str:
+    """Of a picture in a folder."""
+    return f"{index:05d}-{path.stem}.png"
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
