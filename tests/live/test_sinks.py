@@ -115,6 +115,17 @@ def test_the_video_of_a_camera_keeps_its_time(tmp_path):
     assert count == 1 + 1 + 24 + MAX_REPEATS
 
 
+def test_pictures_become_a_video_of_one_a_second_whatever_the_times_of_their_files(tmp_path):
+    shots = [observation(when=when, tracked=False) for when in (1e9, 2.0, 2.0, 1e9)]
+    give(save_sink(tmp_path / "out.avi", Frames([PAPER] * 4, rate=None)), *shots)
+    capture = cv2.VideoCapture(str(tmp_path / "out.avi"))
+    assert capture.get(cv2.CAP_PROP_FPS) == 1
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    assert count == 4
+
+
 def test_a_video_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / ".out.part.avi").mkdir()
     sink = VideoFile(tmp_path / "out.avi", 25)

@@ -21,6 +21,8 @@ CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 """Endings of video files that are written, with the codec that every build of OpenCV has for them."""
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 """Endings of picture files that are written."""
+PICTURE_RATE = 1.0
+"""Frames per second of a video that is made of pictures: the times of their files say nothing about it."""
 MAX_REPEATS = 250
 """Most times that one frame of a camera is repeated to keep the time: a camera that was away for long left a gap."""
 
@@ -47,7 +49,7 @@ def save_sink(target: Path, source: Source) -> VideoFile | PictureFile | Picture
         return PictureFolder(target)
     if suffix in CODECS:
         output_folder(target.parent, "save")
-        return VideoFile(target, source.rate)
+        return VideoFile(target, None if source.live else source.rate or PICTURE_RATE)
     expected = f"expected a folder or a file that ends in {', '.join(CODECS)}"
     if suffix not in PICTURES:
         raise ArgumentError(f"save: {expected}, for one picture also {', '.join(PICTURES)}, got {target}")
