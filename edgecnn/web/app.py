@@ -223,7 +223,7 @@ def _metrics(hub: Hub, desk: Desk, pictures: Channel) -> Callable[[], tuple[byte
             yield GaugeMetricFamily("edgecnn_silence_seconds", "Since the newest frame.", value=hub.silent_for)
             yield GaugeMetricFamily("edgecnn_readings", "Readings in the newest frame.",
                                     value=0 if seen is None else len(seen.readings))  # fmt: skip
-            yield GaugeMetricFamily("edgecnn_running", "1 while frames are taken.", value=float(hub.running))
+            yield GaugeMetricFamily("edgecnn_running", "1 while frames come and are read.", value=float(hub.reading))
             yield GaugeMetricFamily("edgecnn_viewers", "Viewers of the stream.", value=pictures.viewers)
 
     registry = CollectorRegistry()

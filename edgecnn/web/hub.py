@@ -60,7 +60,7 @@ class Hub:
 
     @property
     def running(self) -> bool:
-        """Whether frames are taken."""
+        """Whether frames are taken as they come; a visitor may have stopped that."""
         return not self.ended and not (self.controls is not None and self.controls.paused)
 
     @property
@@ -78,6 +78,11 @@ class Hub:
         if self.running and self.silent_for > DEAD_SECONDS:
             return f"no frame for {self.silent_for:.0f} s"
         return None
+
+    @property
+    def reading(self) -> bool:
+        """Whether frames come and are read."""
+        return self.running and self.trouble is None
 
     def resume(self) -> None:
         """Take frames again; the time without any does not count."""

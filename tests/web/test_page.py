@@ -253,15 +253,32 @@ def test_page_without_a_frame_yet_is_not_healthy_and_says_why(serve) -> None:
     assert page.hub.message()["note"] == "the source has ended"
 
 
-def test_metrics_are_prometheus_text(serve) -> None:
+def metrics_of(page) -> dict[str, float]:
     from prometheus_client.parser import text_string_to_metric_families
 
+    status, headers, body = ask(page, "GET", "/metrics")
+    assert status == 200 and headers["content-type"].startswith("text/plain")
+    return {s.name: s.value for family in text_string_to_metric_families(body.decode()) for s in family.samples}
+
+
+def test_running_is_1_only_while_frames_are_read(serve, monkeypatch) -> None:
+    page, loop = serve(), Loop()
+    page.attach(loop)
+    assert metrics_of(page)["edgecnn_running"] == 0, "no camera yet"
+    page.take(observation())
+    assert metrics_of(page)["edgecnn_running"] == 1
+    loop.pause()
+    assert metrics_of(page)["edgecnn_running"] == 0, "stopped by a visitor"
+    loop.resume()
+    monkeypatch.setattr(hub, "DEAD_SECONDS", 0)
+    assert metrics_of(page)["edgecnn_running"] == 0, "the camera was lost"
+
+
+def test_metrics_are_prometheus_text(serve) -> None:
     page = serve()
     page.take(observation(4, "123"))
     ask(page, "POST", "/api/read", picture_of())
-    status, headers, body = ask(page, "GET", "/metrics")
-    assert status == 200 and headers["content-type"].startswith("text/plain")
-    values = {s.name: s.value for family in text_string_to_metric_families(body.decode()) for s in family.samples}
+    values = metrics_of(page)
     assert values["edgecnn_frames_total"] == 5
     assert values["edgecnn_frames_dropped_total"] == 2
     assert values["edgecnn_readings"] == 3
