@@ -5,8 +5,9 @@ its own, the `typer.Typer` called NAME). Its module is imported when it is calle
 help of one.
 
 Exit codes: 0 done, 1 a known error or a failed verdict, 2 wrong usage, whoever noticed it: typer or the library, as an
-`ArgumentError`. 130 interrupted. Each is told in one line. Whatever else is raised is a fault of ours and keeps its
-traceback; EDGECNN_DEBUG=1 in the environment shows the traceback of known errors too.
+`ArgumentError`. 130 interrupted; but Ctrl-C is how one ends the reading of a camera, so that is 0 once there was a
+frame. Each is told in one line. Whatever else is raised is a fault of ours and keeps its traceback; EDGECNN_DEBUG=1 in
+the environment shows the traceback of known errors too.
 """
 
 from __future__ import annotations

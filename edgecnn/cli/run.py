@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,14 +164,16 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float, page:
         rate=source.rate if shown or page is not None else None,
         step=shown and not moves,
     )
-    with _progress(source) as progress, _signals(live) as interrupted:
+    with _progress(source) as progress, _signals(live) as came:
         live.sinks += _sinks(source, reader, live, output, shown)
         live.sinks += progress
         if page is not None:
             page.attach(live)
             live.sinks.append(page)
         summary = live.run()
-    if interrupted() and not source.live:
+    # Ctrl-C is how a camera's run ends, but not one that was still waiting for its camera. SIGTERM comes from a
+    # supervisor, for whom a service that it stops has not failed.
+    if came and (not source.live or (signal.SIGINT in came and not summary.frames)):
         raise KeyboardInterrupt
     if summary.broken:
         raise typer.Exit(1)
@@ -238,11 +240,11 @@ def _progress(source: Source) -> Iterator[list[Sink]]:
 
 
 @contextmanager
-def _signals(live: Live) -> Iterator[Callable[[], bool]]:
+def _signals(live: Live) -> Iterator[Sequence[int]]:
     """End the loop cleanly on Ctrl-C and SIGTERM; a second Ctrl-C interrupts at once.
 
     Yields:
-        Tells whether one came.
+        Those that came.
     """
     came: list[int] = []
 
@@ -254,7 +256,7 @@ def _signals(live: Live) -> Iterator[Callable[[], bool]]:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(came)
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -40,8 +40,8 @@ class Process:
         )
         self.said: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
 
     @cached_property
     def port(self) -> int:
@@ -56,7 +56,7 @@ class Process:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
-        self._listener.join()
+        self.listener.join()
         self.process.stderr.close()
 
     def wait_for(self, words: str) -> str:
@@ -166,6 +166,17 @@ def test_camera_of_the_board_that_is_installed_and_plugged_in_later(shipped: Pat
     (programs / "mode").write_text("")
     run.healthy()
     run.message(lambda message: message["fps"] is not None and message["note"] is None)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_interrupted_before_the_camera_came(shipped: Path, start, number: int, code: int) -> None:
+    run = start(shipped, "/dev/video99")
+    assert run.health()[0] == 503
+    run.wait_for("trying again")
+    run.process.send_signal(number)
+    assert run.process.wait(LONG) == code
+    run.listener.join()
+    assert ("edgecnn: interrupted\n" in run.said) == (code == 130) and "Traceback" not in "".join(run.said)
 
 
 @pytest.mark.parametrize("source", ["/dev/video99", "csi"])
