@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -83,7 +84,10 @@ def run(
     mqtt: Annotated[str | None, typer.Option(metavar="URL", help="Publish: mqtt[s]://[user:pw@]host/topic.")] = None,
     serve: Annotated[
         str | None,
-        typer.Option(metavar="[HOST:]PORT", help="Serve a page with the live picture, such as 8080 or 0.0.0.0:8080."),
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Serve a page with the live picture, such as 8080 or 0.0.0.0:8080; of a video until Ctrl-C.",
+        ),
     ] = None,
     token: Annotated[
         str | None,
@@ -137,6 +141,7 @@ def run(
         if serve is not None:
             visitors = Reader(opened, runtime=runtime, precision=precision, threads=threads)  # has a thread of its own
             page = _page(output, stack.enter_context(visitors), f"{opened.name}, {reader.precision}; {source.name}")
+            stack.callback(page.close)
             lines.show_on(page)
         _follow(source, reader, output, stable, page)
 
@@ -164,19 +169,30 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float, page:
         rate=source.rate if shown or page is not None else None,
         step=shown and not moves,
     )
-    with _progress(source) as progress, _signals(live) as came:
-        live.sinks += _sinks(source, reader, live, output, shown)
-        live.sinks += progress
-        if page is not None:
-            page.attach(live)
-            live.sinks.append(page)
-        summary = live.run()
+    with _signals(live) as came:
+        with _progress(source) as progress:
+            live.sinks += _sinks(source, reader, live, output, shown)
+            live.sinks += progress
+            if page is not None:
+                page.attach(live)
+                live.sinks.append(page.hub)
+            summary = live.run()
+        if page is not None and source.ended and summary.frames and not came:
+            _stay(source, came)
+            raise typer.Exit(1 if summary.broken else 0)
     # Ctrl-C is how a camera's run ends, but not one that was still waiting for its camera. SIGTERM comes from a
     # supervisor, for whom a service that it stops has not failed.
     if came and (not source.live or (signal.SIGINT in came and not summary.frames)):
         raise KeyboardInterrupt
     if summary.broken:
         raise typer.Exit(1)
+
+
+def _stay(source: Source, came: Sequence[int]) -> None:
+    """Keep the page of a video that has ended, until a signal comes."""
+    show.note(f"edgecnn: {source.name} has ended; the page stays until Ctrl-C")
+    while not came:
+        time.sleep(0.1)
 
 
 def _sinks(source: Source, reader: Reader, live: Live, output: Output, shown: bool) -> Iterator[Sink]:

@@ -104,8 +104,8 @@ class _Site:
     def __init__(self, hub: Hub, reader: Reader) -> None:
         self._hub = hub
         self._desk = Desk(reader)
-        self._pictures = Channel(hub, Pictures(hub), VIEWERS)
-        self._messages = Channel(hub, Messages(hub), VIEWERS)
+        self._pictures = Channel(hub, lambda: Pictures(hub), VIEWERS)
+        self._messages = Channel(hub, lambda: Messages(hub), VIEWERS)
         self._scrape = _metrics(hub, self._desk, self._pictures)
 
     async def page(self, request: Request) -> Response:
@@ -156,7 +156,7 @@ class _Site:
 
     def _control(self, run: bool) -> Response:
         controls = self._hub.controls
-        if controls is None or self._hub.ended:
+        if controls is None or self._hub.over:
             return _line(409, "the source has ended")
         (self._hub.resume if run else controls.pause)()
         return _line(200, "started" if run else "stopped")

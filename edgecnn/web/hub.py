@@ -31,13 +31,17 @@ class Hub:
 
     Args:
         about: What reads and where it looks, in a line for the page.
+
+    Attributes:
+        over: Whether no frame will come any more; the last one stays.
+        ended: Whether streams end, too.
     """
 
     def __init__(self, about: str) -> None:
         self.about = about
         self.controls: Controls | None = None
         self.latest: Observation | None = None
-        self.ended = False
+        self.over = self.ended = False
         self.note: str | None = None
         self._moment = time.monotonic()
 
@@ -51,8 +55,12 @@ class Hub:
         """Nothing is to be done without a frame."""
 
     def close(self) -> None:
+        """Know that no frame will come any more; who looks keeps the last one."""
+        self.over = True
+
+    def end(self) -> None:
         """End all streams."""
-        self.ended = True
+        self.over = self.ended = True
 
     def tell(self, line: str) -> None:
         """Show a line about the source, such as that the camera was lost, until the next frame comes."""
@@ -61,7 +69,7 @@ class Hub:
     @property
     def running(self) -> bool:
         """Whether frames are taken as they come; a visitor may have stopped that."""
-        return not self.ended and not (self.controls is not None and self.controls.paused)
+        return not self.over and not (self.controls is not None and self.controls.paused)
 
     @property
     def silent_for(self) -> float:
@@ -71,7 +79,7 @@ class Hub:
     @property
     def trouble(self) -> str | None:
         """Why there is no live picture, in a line that names no source; None when there is one or nobody wants one."""
-        if self.ended:
+        if self.over:
             return "the source has ended"
         if self.latest is None:
             return "no frame yet"
@@ -100,7 +108,8 @@ class Hub:
             "age_ms": None if fresh is None else round(fresh.stats.age * 1000, 1),
             "fps": None if fresh is None else round(fresh.stats.rate, 1),
             "dropped": 0 if seen is None else seen.stats.dropped,
-            "note": trouble if self.ended else self.note or trouble,
+            "note": trouble if self.over else self.note or trouble,
+            "ended": self.over,
             "about": self.about,
         }
 
@@ -112,14 +121,15 @@ class Channel:
 
     Args:
         hub: Ends the streams when it has ended.
-        make: Makes the newest part; called in a thread; None means that nothing is new.
+        maker: Gives a function that makes the newest part, for each time that somebody looks after nobody did. That
+            function is called in a thread; None means that nothing is new.
         limit: Viewers at most.
     """
 
-    def __init__(self, hub: Hub, make: Callable[[], bytes | None], limit: int) -> None:
+    def __init__(self, hub: Hub, maker: Callable[[], Callable[[], bytes | None]], limit: int) -> None:
         self.viewers = 0
         self._hub = hub
-        self._make = make
+        self._maker = maker
         self._limit = limit
         self._part = b""
         self._number = 0
@@ -154,8 +164,9 @@ class Channel:
                 self._producer, self._part = None, b""  # the next viewer wants a new picture, not this one
 
     async def _produce(self) -> None:
+        make = self._maker()
         while True:
-            part = await asyncio.to_thread(self._make)
+            part = await asyncio.to_thread(make)
             if part is not None:
                 self._part = part
                 self._number += 1

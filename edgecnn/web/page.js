@@ -23,6 +23,7 @@ function follow() {
     $("dropped").textContent = message.dropped;
     $("state").textContent = message.note ?? (running ? "" : "stopped");
     $("toggle").textContent = running ? "Stop" : "Start";
+    $("toggle").disabled = message.ended;
     $("about").textContent = message.about;
   };
   events.onerror = () => {

@@ -23,6 +23,8 @@ END_SECONDS = 5
 class Page:
     """Serves the page from its making until `close`.
 
+    As a sink of a loop it ends with the loop; `hub` in its place keeps the last picture there until `close`.
+
     Args:
         address: `HOST:PORT`, `HOST` or `PORT`; port 0 takes a free one.
         reader: For pictures that visitors send; not the live loop's own. The caller closes it.
@@ -89,7 +91,7 @@ class Page:
 
     def close(self) -> None:
         """End all streams and stop the server."""
-        self.hub.close()
+        self.hub.end()
         self._server.should_exit = True
         self._thread.join(END_SECONDS)
 

@@ -102,6 +102,20 @@ def test_page_is_there_before_the_camera_and_sees_it_come(serve, browser) -> Non
     wait(browser, lambda: text_of(browser, "state") == "")
 
 
+def test_last_picture_stays_after_the_source_has_ended(serve, browser) -> None:
+    page = serve()
+    page.take(observation(1, "347", side=480))
+    page.hub.close()
+    loaded = "return document.getElementById('picture').naturalWidth"
+    for _ in range(2):  # again after everybody has left
+        browser.get(page.url)
+        wait(browser, lambda: text_of(browser, "state") == "the source has ended")
+        assert text_of(browser, "number") == "347"
+        wait(browser, lambda: browser.execute_script(loaded) == 480)
+        assert not browser.find_element(By.ID, "toggle").is_enabled()
+        browser.get("about:blank")
+
+
 def test_drawn_seven_is_read_as_seven(serve, browser) -> None:
     page = serve()
     browser.get(page.url)

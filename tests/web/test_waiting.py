@@ -65,12 +65,17 @@ class Process:
             pass
         return line
 
-    def health(self) -> tuple[int, str]:
+    def ask(self, method: str, path: str, size: int | None = None, body: bytes | None = None) -> tuple[int, bytes]:
+        """One request: status and body, of a stream its first bytes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LONG)
         with contextlib.closing(connection):
-            connection.request("GET", "/healthz")
+            connection.request(method, path, body)
             answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+            return answer.status, answer.read(size)
+
+    def health(self) -> tuple[int, str]:
+        status, line = self.ask("GET", "/healthz")
+        return status, line.decode()
 
     def healthy(self) -> None:
         """Wait until /healthz says so."""
@@ -166,6 +171,34 @@ def test_camera_of_the_board_that_is_installed_and_plugged_in_later(shipped: Pat
     (programs / "mode").write_text("")
     run.healthy()
     run.message(lambda message: message["fps"] is not None and message["note"] is None)
+
+
+@pytest.mark.parametrize(("frames", "number", "code"), [(20, signal.SIGINT, 0), (20, signal.SIGTERM, 0), (0, None, 1)])
+def test_page_of_a_film_that_has_ended_stays(
+    shipped: Path, start, tmp_path: Path, frames: int, number: int | None, code: int
+) -> None:
+    film = tmp_path / "seven.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 20, (320, 240))
+    for _ in range(frames):
+        writer.write(seven())
+    writer.release()
+    run = start(shipped, film)
+    if number is not None:
+        assert run.port
+        assert run.wait_for("has ended") == f"edgecnn: {film} has ended; the page stays until Ctrl-C\n"
+        for _ in range(2):  # also who comes after everybody has left sees it
+            last = run.message(lambda message: True)
+            assert (last["text"], last["frame"]) == ("7", frames - 1)
+            assert (last["note"], last["ended"], last["running"]) == ("the source has ended", True, False)
+            assert run.ask("GET", "/stream.mjpg", 4096)[1].count(b"Content-Type: image/jpeg") == 1
+        assert run.health() == (503, "the source has ended")
+        status, answer = run.ask("POST", "/api/read", body=cv2.imencode(".png", seven())[1].tobytes())
+        assert status == 200 and json.loads(answer)["text"] == "7"
+        assert run.ask("POST", "/api/start") == (409, b"the source has ended")
+        run.process.send_signal(number)
+    assert run.process.wait(LONG) == code
+    run.listener.join()
+    assert "Traceback" not in "".join(run.said) and "edgecnn: interrupted\n" not in run.said
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
