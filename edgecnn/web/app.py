@@ -31,6 +31,7 @@ VIEWERS = 16
 WAITING = 4
 """Pictures that may wait to be read at once."""
 BOUNDARY = b"frame"
+FORM = "application/x-www-form-urlencoded"
 
 _PAGE = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
 
@@ -140,6 +141,14 @@ class _Site:
             data = await asyncio.wait_for(_body(request), BODY_SECONDS)
             if data is None:
                 return _line(413, f"picture: expected at most {MAX_BODY // 1024**2} MB")
+            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if _is_form(kind, data):
+                url = request.url.replace(query="")
+                return _line(
+                    415,
+                    f"picture: expected the picture itself as the body, got a form ({kind}); "
+                    f"send it by: curl --data-binary @photo.jpg {url}",
+                )
             return JSONResponse(await asyncio.to_thread(self._desk.read, data, moment))
         except TimeoutError:
             return _line(408, f"picture: expected all of it within {BODY_SECONDS} s")
@@ -186,6 +195,11 @@ def _streaming(channel: Channel, body: AsyncIterator[bytes], kind: str) -> Respo
     if channel.full:
         return _line(503, f"{VIEWERS} viewers are here already; close one")
     return StreamingResponse(body, media_type=kind)
+
+
+def _is_form(kind: str, data: bytes) -> bool:
+    """Whether a body is a form. `curl --data-binary` calls a picture one, too, so there a field is looked for."""
+    return kind.startswith("multipart/") or (kind == FORM and data.isascii() and b"=" in data)
 
 
 async def _body(request: Request) -> bytes | None:

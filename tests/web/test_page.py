@@ -66,6 +66,39 @@ def test_what_is_no_picture_is_one_line(serve, body: bytes, status: int, line: s
     assert line in text.decode() and "\n" not in text.decode().strip()
 
 
+def part_of_a_form(picture: bytes) -> bytes:
+    """What `curl -F picture=@photo.png` sends."""
+    head = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="photo.png"\r\n'
+    return head + b"Content-Type: image/png\r\n\r\n" + picture + b"\r\n--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (part_of_a_form(picture_of()), "multipart/form-data; boundary=x", 415),
+        (part_of_a_form(bytes(5_000_000)), "Multipart/Form-Data; boundary=x", 415),
+        (b"picture=%40photo.png", "application/x-www-form-urlencoded", 415),
+        (
+            picture_of(),
+            "application/x-www-form-urlencoded",
+            200,
+        ),  # what `curl --data-binary @photo.png` says that it sends
+        (picture_of()[:60], "application/x-www-form-urlencoded", 422),
+        (b"", "application/x-www-form-urlencoded", 422),
+        (picture_of(), "image/png", 200),
+    ],
+)
+def test_a_form_is_told_how_to_send_a_picture(serve, body: bytes, kind: str, status: int) -> None:
+    page = serve()
+    found, _headers, text = ask(page, "POST", "/api/read", body, Content_Type=kind)
+    assert found == status
+    if status == 415:
+        assert text.decode() == (
+            f"picture: expected the picture itself as the body, got a form ({kind.partition(';')[0].lower()}); "
+            f"send it by: curl --data-binary @photo.jpg http://127.0.0.1:{page.port}/api/read"
+        )
+
+
 def test_body_is_bounded_whatever_its_headers_say(serve, monkeypatch) -> None:
     monkeypatch.setattr(app, "MAX_BODY", 1000)
     page = serve()
