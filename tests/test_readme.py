@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,6 +88,58 @@ def test_python_of_the_readme_runs(block):
     ran = subprocess.run([sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout
+
+
+def requests() -> list[tuple[str, str]]:
+    """Every `GET /...` and `POST /...` in the text."""
+    return re.findall(r"`(GET|POST) (/[a-z./]+)`", README)
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Where a page is served whose token is TOKEN-TOKEN."""
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed; pip install 'edgecnn[serve]'")
+    from edgecnn.bundle import find_bundle, read_bundle
+    from edgecnn.reader import Reader
+    from edgecnn.web.server import Page
+
+    with Reader(read_bundle(find_bundle(ROOT / "models" / "digits"))) as reader:
+        page = Page("127.0.0.1:0", reader, "test", "TOKEN-TOKEN")
+        yield page.port
+        page.close()
+
+
+def ask(port: int, method: str, path: str, body: bytes | None = None, **headers: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    connection.close()
+    return answer
+
+
+def test_the_page_s_requests_are_told():
+    assert {path for _, path in requests()} >= {"/api/read", "/api/readings", "/healthz", "/metrics"}
+
+
+@pytest.mark.parametrize(("method", "path"), requests())
+def test_the_page_answers_a_request_with_the_token_as_a_header(port, method, path):
+    assert ask(port, method, path).status == (503 if path == "/healthz" else 401)
+    known = ask(port, method, path, Authorization="Bearer TOKEN-TOKEN").status
+    expected = {"/healthz": 503, "/api/read": 422, "/api/start": 409, "/api/stop": 409}  # no frame, picture, source
+    assert known == expected.get(path, 200)
+
+
+def test_the_page_reads_what_curl_sends(port):
+    (line,) = re.findall(r"`(curl [^`]+)`", README)
+    _, flag, header, data, file, url = shlex.split(line)
+    name, _, value = header.partition(": ")
+    assert (flag, data, file, url.rpartition(":")[2]) == ("-H", "--data-binary", "@photo.jpg", "8080/api/read")
+    sample = (ROOT / "models" / "samples" / "number.jpg").read_bytes()
+    headers = {name: value.replace("TOKEN", "TOKEN-TOKEN"), "Content-Type": "application/x-www-form-urlencoded"}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", "/api/read", sample, headers)
+        assert json.loads(connection.getresponse().read())["text"] == "31415|9265"
 
 
 def test_links_lead_to_files():
