@@ -29,7 +29,7 @@ from edgecnn.live import Live, Tracker
 from edgecnn.reader import Reader
 from edgecnn.sources.base import Source
 from edgecnn.spec import Frame
-from edgecnn.web.server import Page
+from edgecnn.web.server import Page, claim
 
 COST_TARGET = 0.05
 FIRST_TARGET = 1.0
@@ -138,7 +138,7 @@ def main() -> int:
     options = parser.parse_args()
     bundle = read_bundle(find_bundle(options.bundle))
     with Reader(bundle) as reader, Reader(bundle) as visitors, Scene() as scene:
-        page = Page("127.0.0.1:0", visitors, "benchmark")
+        page = Page(claim("127.0.0.1:0"), visitors, "benchmark")
         live = Live(scene, reader, [page], Tracker())
         page.attach(live)
         thread = threading.Thread(target=live.run)

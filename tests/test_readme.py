@@ -101,10 +101,10 @@ def port() -> Iterator[int]:
     pytest.importorskip("uvicorn", reason="uvicorn is not installed; pip install 'edgecnn[serve]'")
     from edgecnn.bundle import find_bundle, read_bundle
     from edgecnn.reader import Reader
-    from edgecnn.web.server import Page
+    from edgecnn.web.server import Page, claim
 
     with Reader(read_bundle(find_bundle(ROOT / "models" / "digits"))) as reader:
-        page = Page("127.0.0.1:0", reader, "test", "TOKEN-TOKEN")
+        page = Page(claim("127.0.0.1:0", "TOKEN-TOKEN"), reader, "test")
         yield page.port
         page.close()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgecnn.live import Live, Sink
     from edgecnn.reader import Reader
     from edgecnn.sources import CameraMode, Retry, Source
-    from edgecnn.web.server import Page
+    from edgecnn.web.server import Page, Place
 
 TRACKED_TOP = 3
 """Classes that each frame votes for when readings are followed."""
@@ -120,12 +120,12 @@ def run(
 
     output = Output(json, window, save, mqtt, serve, token, corrections, top)
     opened = read_bundle(find_bundle(bundle), verify=False)  # What runs is hashed when it is opened.
-    mode = _camera_mode(size, rate)
-    if serve is not None:
-        from edgecnn.web.server import parse_address
-
-        parse_address(serve)  # before a camera is waited for
+    mode, region = _camera_mode(size, rate), _roi(roi)
     with ExitStack() as stack:
+        # What cannot be is told before a camera is opened, or waited for.
+        if precision is not None:
+            opened.artifact(runtime, precision)
+        place = _checked(output, stack)
         # First the camera: it wakes up while the runtime is loaded.
         lines = _Lines()
         source = stack.enter_context(open_source(sources, mode=mode, retry=_retry(retries, serve), notify=lines))
@@ -135,22 +135,37 @@ def run(
                 "for which --save FOLDER writes what was read"
             )
         told = max(top, TRACKED_TOP) if _moves(source) else top
-        reader = Reader(opened, runtime=runtime, precision=precision, threads=threads, top=told, roi=_roi(roi))
+        reader = Reader(opened, runtime=runtime, precision=precision, threads=threads, top=told, roi=region)
         stack.enter_context(reader)
         page = None
-        if serve is not None:
+        if place is not None:
             visitors = Reader(opened, runtime=runtime, precision=precision, threads=threads)  # has a thread of its own
-            page = _page(output, stack.enter_context(visitors), f"{opened.name}, {reader.precision}; {source.name}")
+            page = _page(place, stack.enter_context(visitors), f"{opened.name}, {reader.precision}; {source.name}")
             stack.callback(page.close)
             lines.show_on(page)
         _follow(source, reader, output, stable, page)
 
 
-def _page(output: Output, reader: Reader, about: str) -> Page:
+def _checked(output: Output, stack: ExitStack) -> Place | None:
+    """Refuse what no sink can be made of; take the address where the page will be, if there shall be one."""
+    if output.mqtt is not None:
+        from edgecnn.live.sinks.mqtt import parse_broker
+
+        parse_broker(output.mqtt)
+    if output.serve is None:
+        return None
+    from edgecnn.web.server import claim
+
+    place = claim(output.serve, output.token)
+    stack.callback(place.listener.close)
+    return place
+
+
+def _page(place: Place, reader: Reader, about: str) -> Page:
     """Serve the page and say where."""
     from edgecnn.web.server import Page
 
-    page = Page(output.serve or "", reader, about, output.token)
+    page = Page(place, reader, about)
     show.note(f"edgecnn: open {page.url}")
     return page
 
@@ -325,10 +340,11 @@ def _roi(text: str | None) -> tuple[int, int, int, int] | None:
     if text is None:
         return None
     numbers = text.split(",")
-    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
-        raise ArgumentError(f"--roi: expected X,Y,W,H in pixels, such as 100,50,224,224, got {text!r}")
-    x, y, width, height = (int(number) for number in numbers)
-    return x, y, width, height
+    if len(numbers) == 4 and all(number.strip().isdecimal() for number in numbers):
+        x, y, width, height = (int(number) for number in numbers)
+        if width and height:
+            return x, y, width, height
+    raise ArgumentError(f"--roi: expected X,Y,W,H in pixels, such as 100,50,224,224, got {text!r}")
 
 
 def _camera_mode(size: str | None, rate: float | None) -> CameraMode | None:

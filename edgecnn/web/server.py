@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import secrets
 import socket
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import ArgumentError, MissingExtraError
@@ -20,39 +22,66 @@ DEFAULT = "127.0.0.1:8080"
 END_SECONDS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address where a page will be.
+
+    Attributes:
+        host: Its name or number, as it was asked for.
+        token: What a visitor has to know; None for nothing.
+        listener: Bound and listening.
+    """
+
+    host: str
+    token: str | None
+    listener: socket.socket
+
+
+def claim(address: str, token: str | None = None) -> Place:
+    """Take an address for a page. Cheap, so that what cannot be served is told before a camera is opened.
+
+    Args:
+        address: `HOST:PORT`, `HOST` or `PORT`; port 0 takes a free one.
+        token: What a visitor has to know. On an address that others can reach, None makes one up.
+
+    Returns:
+        The place; a page that is made of it closes its listener, else the caller does.
+
+    Raises:
+        ArgumentError: The address is malformed, or in use, or not this machine's; or the token is too short or long.
+        MissingExtraError: starlette, uvicorn or prometheus_client is not installed.
+    """
+    host, port = parse_address(address)
+    if token is not None and not 8 <= len(token) <= 200:
+        raise ArgumentError(f"token: expected 8 to 200 characters, got {len(token)}")
+    for package in ("starlette", "uvicorn", "prometheus_client"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, "serve")
+    return Place(
+        host, token if token is not None or _is_loopback(host) else secrets.token_urlsafe(18), _listen(host, port)
+    )
+
+
 class Page:
     """Serves the page from its making until `close`.
 
     As a sink of a loop it ends with the loop; `hub` in its place keeps the last picture there until `close`.
 
     Args:
-        address: `HOST:PORT`, `HOST` or `PORT`; port 0 takes a free one.
+        place: Where, see `claim`.
         reader: For pictures that visitors send; not the live loop's own. The caller closes it.
         about: What reads and where it looks, in a line.
-        token: What a visitor has to know. On an address that others can reach, None makes one up.
-
-    Raises:
-        ArgumentError: The address is malformed, or in use, or not this machine's.
-        MissingExtraError: starlette, uvicorn or prometheus_client is not installed.
     """
 
-    def __init__(self, address: str, reader: Reader, about: str, token: str | None = None) -> None:
-        try:
-            import prometheus_client  # noqa: F401
-            import starlette  # noqa: F401
-            import uvicorn
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(error.name or "uvicorn", "serve") from error
+    def __init__(self, place: Place, reader: Reader, about: str) -> None:
+        import uvicorn
+
         from edgecnn.web.app import build
 
-        host, port = parse_address(address)
-        if token is not None and not 8 <= len(token) <= 200:
-            raise ArgumentError(f"token: expected 8 to 200 characters, got {len(token)}")
-        self.token = token if token is not None or _is_loopback(host) else secrets.token_urlsafe(18)
+        self.token = place.token
         self.hub = Hub(about)
-        listener = _listen(host, port)
-        self.port: int = listener.getsockname()[1]
-        self._host = host
+        self.port: int = place.listener.getsockname()[1]
+        self._host = place.host
         config = uvicorn.Config(
             Guard(build(self.hub, reader), self.token),
             log_level="error",
@@ -64,7 +93,7 @@ class Page:
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="page", daemon=True)
+        self._thread = threading.Thread(target=self._server.run, args=([place.listener],), name="page", daemon=True)
         self._thread.start()
 
     @property

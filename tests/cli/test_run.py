@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -206,14 +207,25 @@ def test_what_is_read_may_lie_beside_what_is_saved(
         (["SMALL", "PICTURE", "--show"], 1, "no display"),
         (["SMALL", "PICTURE", "--top", "0"], 2, "--top"),
         (["SMALL", "/dev/video99"], 1, "/dev/video99 is absent; cameras here:"),
-        (["SMALL", "PICTURE", "--serve", "8080"], 2, "--serve: expected a camera, a stream or a video"),
+        (["SMALL", "PICTURE", "--serve", "0"], 2, "--serve: expected a camera, a stream or a video"),
         (["SMALL", "/dev/video99", "--serve", "70000"], 2, "--serve: expected HOST:PORT"),
+        (["SMALL", "/dev/video99", "--serve", "BUSY", "--retries", "3"], 2, "--serve: cannot listen on 127.0.0.1:"),
+        (
+            ["SMALL", "/dev/video99", "--serve", "0", "--token", "abc", "--retries", "3"],
+            2,
+            "token: expected 8 to 200 characters, got 3",
+        ),
+        (["SMALL", "/dev/video99", "--roi", "1,2,3"], 2, "--roi: expected X,Y,W,H"),
+        (["SMALL", "/dev/video99", "--roi", "1,2,0,3"], 2, "--roi: expected X,Y,W,H"),
+        (["SMALL", "/dev/video99", "--mqtt", "mqtt://host"], 2, "mqtt: expected a topic"),
+        (["conv-32-64-128", "/dev/video99", "--precision", "float32"], 1, "no tflite float32 artefact"),
         (["SMALL", "http://bob:secret@127.0.0.1:1/", "--retries", "0"], 1, "no stream there"),
     ],
 )
 def test_what_is_wrong_is_one_line(small_bundle, pictures, arguments, code, says):
-    names = {"SMALL": small_bundle, "PICTURE": pictures / "a.png"}
-    result = run(*(names.get(argument, argument) for argument in arguments))
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        names = {"SMALL": small_bundle, "PICTURE": pictures / "a.png", "BUSY": busy.getsockname()[1]}
+        result = run(*(names.get(argument, argument) for argument in arguments))
     assert result.exit_code == code, result.output
     assert says in result.stderr and "secret" not in result.output
     assert len(result.stderr.splitlines()) == 1

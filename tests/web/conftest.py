@@ -54,12 +54,12 @@ def reader(shipped: Path):
 @pytest.fixture
 def serve(reader) -> Iterator[Callable]:
     """`serve(token=...)` gives a page on a free port of loopback; all are closed at the end."""
-    from edgecnn.web.server import Page
+    from edgecnn.web.server import Page, claim
 
     pages = []
 
     def start(address: str = "127.0.0.1:0", token: str | None = None) -> Page:
-        page = Page(address, reader, "digits, int8, LiteRT; test", token)
+        page = Page(claim(address, token), reader, "digits, int8, LiteRT; test")
         pages.append(page)
         return page
 
