@@ -61,4 +61,8 @@ def default_bundle() -> str:
 
 def _model_folders() -> list[Path]:
     named = [Path(text) for text in os.environ.get("EDGECNN_MODELS", "").split(os.pathsep) if text]
-    return list(dict.fromkeys([*named, Path("models"), Path(__file__).resolve().parents[2] / "models"]))
+    folders = [*named, Path("models"), Path(__file__).resolve().parents[2] / "models"]
+    once: dict[Path, Path] = {}
+    for folder in folders:  # in the checkout ./models and the checkout's are one
+        once.setdefault(folder.resolve(), folder)
+    return list(once.values())

@@ -70,8 +70,20 @@ def test_shipped_names(shelves: Path) -> None:
     assert list(shipped_bundles()) == sorted(set(shipped_bundles()))
 
 
-def test_the_checkout_s_models_are_looked_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_folder_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).resolve().parents[2]
+    (tmp_path / "link").symlink_to(root / "models")
+    monkeypatch.setenv("EDGECNN_MODELS", f"{tmp_path / 'link'}:{root}/edgecnn/../models")
+    monkeypatch.chdir(root)
+    assert find._model_folders() == [tmp_path / "link"]
+    monkeypatch.delenv("EDGECNN_MODELS")
+    with pytest.raises(BundleError, match=r"^zzz: no such bundle; looked in models; there are: "):
+        find_bundle("zzz")
+
+
+def test_the_checkout_s_models_are_looked_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EDGECNN_MODELS", raising=False)
+    monkeypatch.chdir(tmp_path)
     root = Path(__file__).resolve().parents[2]
     assert find._model_folders() == [Path("models"), root / "models"]
     assert default_bundle() == "digits"
