@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecnn.cli import show
+from edgecnn.cli import show, values
 from edgecnn.errors import ArgumentError
 from edgecnn.spec import Precision, Runtime
 
@@ -60,7 +60,9 @@ def bench(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 when there is a reason to doubt the result.")
     ] = False,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another bench to end.")] = 0,
+    wait: Annotated[
+        float, typer.Option(min=0, callback=values.finite, help="Seconds to wait for another bench to end.")
+    ] = 0,
     on: Annotated[
         str | None, typer.Option(metavar="[USER@]BOARD", help="Measure on this board, over SSH, not here.")
     ] = None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecnn.cli import show
+from edgecnn.cli import show, values
 from edgecnn.errors import ArgumentError
 from edgecnn.spec import Precision, Runtime
 
@@ -111,7 +111,10 @@ def run(
             "[10; with --serve without end, lost or absent]",
         ),
     ] = None,
-    stable: Annotated[float, typer.Option(min=0, help="Seconds after which an unchanged number is reported.")] = 0.5,
+    stable: Annotated[
+        float,
+        typer.Option(min=0, callback=values.finite, help="Seconds after which an unchanged number is reported."),
+    ] = 0.5,
 ) -> None:
     """Read pictures, a video, a camera or a stream with a bundle."""
     from edgecnn.bundle import find_bundle, read_bundle

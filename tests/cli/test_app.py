@@ -242,6 +242,41 @@ def test_help_of_a_command_imports_nothing_heavy(name):
     assert ran.stdout == "[]\n"
 
 
+FLOATS = {
+    "train": ["tiny", "--data", "optdigits"],
+    "data": ["FOLDER"],
+    "export": ["tiny"],
+    "parity": ["tiny"],
+    "run": ["tiny", "/dev/video99"],
+    "bench": ["tiny"],
+}
+"""Commands that take numbers with a fraction, with arguments that they need."""
+
+
+def floats() -> list[tuple[str, str]]:
+    """Every option of a command that takes such a number."""
+    commands = {name: cli.load(name) for name in cli.COMMANDS}
+    return [
+        (name, parameter.opts[0])
+        for name, command in commands.items()
+        for parameter in command.params
+        if parameter.type.name.startswith("float")
+    ]
+
+
+def test_commands_take_numbers_with_a_fraction():
+    assert {name for name, _ in floats()} == set(FLOATS)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1"])
+@pytest.mark.parametrize(("name", "option"), floats())
+def test_what_is_no_sensible_number_is_refused(name, option, value, tmp_path):
+    arguments = [str(tmp_path) if argument == "FOLDER" else argument for argument in FLOATS[name]]
+    code, out, err = invoke(name, *arguments, option, value)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert value in err and option.strip("-").replace("-", "_").rpartition("_")[2] in err.replace("-", "_")
+
+
 def test_version():
     assert invoke("--version") == (0, f"edgecnn {__version__}\n", "")
 
