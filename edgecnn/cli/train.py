@@ -47,7 +47,9 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, order, augmentation and dropout.")] = 0,
     start: Annotated[Path | None, typer.Option(help="Saved model or weights to start from.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.  [runs/NET-DATA-RECIPE-SEED]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder; there has to be one.")
+    ] = False,
     save: Annotated[
         list[Path] | None, typer.Option(help="Save the model here too: .keras, .h5 or .weights.h5; repeatable.")
     ] = None,
@@ -58,9 +60,9 @@ def train(
 ) -> None:
     """Train a net on a data set into a run folder."""
     from edgecnn import nets
-    from edgecnn.data import load
+    from edgecnn.data import load, name_of
     from edgecnn.files import check_writable
-    from edgecnn.train import checked_model_file
+    from edgecnn.train import RunFolder, checked_model_file
 
     for file in save or []:
         checked_model_file(file)
@@ -75,10 +77,12 @@ def train(
     )
     if not augment:
         plan = replace(plan, augmentation=None)
+    folder = out or Path("runs") / f"{chosen.name}-{name_of(data)}-{recipe.value}-{seed}"
+    if resume and not RunFolder(folder).begun:
+        raise ArgumentError(f"--resume: expected a run in {folder}, there is none; to begin one leave out --resume")
     dataset = load(data, data_dir=data_dir)
     if dataset.skipped:
         show.note(f"skipped {len(dataset.skipped):,} pictures; `edgecnn data {data}` says which and why")
-    folder = out or Path("runs") / f"{chosen.name}-{dataset.name}-{recipe.value}-{seed}"
     image = _image(chosen, plan, dataset, size, channels)
     result = _train(chosen, dataset, plan, folder, seed=seed, image=image, start=start, resume=resume)
     if result.interrupted:

@@ -13,10 +13,19 @@ from edgecnn.errors import ArgumentError, did_you_mean
 if TYPE_CHECKING:
     import os
 
-__all__ = ["NAMES", "ArraySplit", "Dataset", "Progress", "Skipped", "Split", "load"]
+__all__ = ["NAMES", "ArraySplit", "Dataset", "Progress", "Skipped", "Split", "load", "name_of"]
 
 NAMES = (MNIST.name, FASHION_MNIST.name, optdigits.NAME, live.NAME)
 """What `load` knows by name; anything else is the path of a folder."""
+
+
+def name_of(name: str | os.PathLike[str]) -> str:
+    """The name that a data set will have, told without loading it.
+
+    Args:
+        name: As for `load`.
+    """
+    return str(name) if name in NAMES else Path(name).expanduser().resolve().name
 
 
 def load(

@@ -132,7 +132,7 @@ def load_folder(
     shapes = {picture.shape for picture in usable}
     lines = sorted(f"{labels[picture.label]}\0{picture.digest}\n" for picture in usable)
     return Dataset(
-        name=path.resolve().name,
+        name=path.resolve().name,  # as `data.name_of` has it
         labels=labels,
         train=train,
         validation=held,

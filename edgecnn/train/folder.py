@@ -123,6 +123,11 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a run in it."""
+        return (self.path / "config.json").is_file()
+
     def begin(self, config: Config, *, resume: bool) -> bool:
         """Make the folder, or find in it the run to resume.
 

@@ -115,6 +115,16 @@ def test_a_finished_run_again(trained: tuple[Path, Result]) -> None:
         (("tiny", "--data", "optdigits", "--start", "gone.keras"), 1, "edgecnn: gone.keras: there is no such file"),
         (("tiny", "--data", "optdigits", "--save", "model.pb"), 2, "edgecnn: model file: expected a name that ends in"),
         (("tiny", "--data", "optdigits", "--out", "/proc/x"), 2, "edgecnn: out: /proc/x cannot be made: no such file"),
+        (
+            ("tiny", "--data", "optdigits", "--epochs", "1", "--resume"),
+            2,
+            "edgecnn: --resume: expected a run in runs/tiny-optdigits-ours-0, there is none; to begin one leave out --",
+        ),
+        (
+            ("tiny", "--data", ".", "--seed", "3", "--resume", "--out", "mine"),
+            2,
+            "edgecnn: --resume: expected a run in mine, there is none",
+        ),
         (("tiny", "--data", "optdigits", "--seed", "-1"), 2, "edgecnn: seed: expected a whole number from 0"),
     ],
 )
