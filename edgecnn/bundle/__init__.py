@@ -14,7 +14,7 @@ from edgecnn.bundle.card import share_of_float32
 from edgecnn.bundle.find import default_bundle, find_bundle, shipped_bundles
 from edgecnn.bundle.read import read_bundle
 from edgecnn.bundle.reference import Reference, pixels_sha256
-from edgecnn.bundle.schema import Head, Reject
+from edgecnn.bundle.schema import Head, Reject, check_name
 from edgecnn.bundle.types import Bundle, BundleDraft
 from edgecnn.bundle.write import check_target, write_bundle
 
@@ -24,6 +24,7 @@ __all__ = [
     "Head",
     "Reference",
     "Reject",
+    "check_name",
     "check_target",
     "default_bundle",
     "find_bundle",

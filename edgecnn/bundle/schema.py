@@ -239,7 +239,9 @@ def check_name(name: str) -> None:
         BundleError: It is no such name.
     """
     if not _NAME.fullmatch(name):
-        raise BundleError(f"name: expected letters, digits, '.', '_' and '-', at most 80, got {short(name)}")
+        raise BundleError(
+            f"name: expected letters, digits, '.', '_', '-', at most 80, the first a letter or digit, got {short(name)}"
+        )
 
 
 def _check_labels(labels: tuple[str, ...]) -> None:

@@ -61,7 +61,9 @@ def export(
     ] = 99.5,
     keep_failed: Annotated[bool, typer.Option("--keep-failed", help="Write the bundle also when it fails.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the bundle. [default: exports/NAME]")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the bundle. [default: the model's]")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the bundle: letters, digits, . _ - [default: the model's]")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")] = False,
 ) -> None:
     """Make a proven bundle of a trained model: TFLite and ONNX, float32 and int8.

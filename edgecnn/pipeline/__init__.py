@@ -55,7 +55,7 @@ def export(options: ExportOptions, progress: Progress | None = None) -> ExportRe
         if options.out is not None:
             output_folder(options.out.parent, "out")
         model = models.open_model(options.model)
-        name = options.name or model.identity.name
+        name = model.identity.name if options.name is None else options.name
         target = options.out or Path("exports") / name
         check_target(target, name)
     with run("data"):

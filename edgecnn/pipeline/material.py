@@ -125,7 +125,7 @@ def identified(model: models.Model, material: Material, options: ExportOptions, 
         model,
         identity=replace(
             known,
-            name=options.name or known.name,
+            name=known.name if options.name is None else options.name,
             labels=known.labels or material.dataset.labels,
             image=image,
             locate=locate,

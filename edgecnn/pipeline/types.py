@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgecnn.bundle import Bundle
-from edgecnn.errors import ArgumentError
+from edgecnn.bundle import Bundle, check_name
+from edgecnn.errors import ArgumentError, BundleError
 from edgecnn.parity import Budget, ParityReport
 from edgecnn.spec import Fit, Format, Precision, Target
 
@@ -64,6 +64,11 @@ class ExportOptions:
     measured: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.name is not None:
+            try:
+                check_name(self.name)
+            except BundleError as error:
+                raise ArgumentError(str(error)) from error
         if self.calibration < 1:
             raise ArgumentError(f"calibration: expected 1 picture or more, got {self.calibration}")
         if self.qat < 0:

@@ -80,7 +80,10 @@ def test_a_folder_that_is_no_bundle_is_left_alone(draft: BundleDraft, tmp_path: 
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"name": "a/b"}, "name: expected letters, digits, '.', '_' and '-', at most 80, got 'a/b'"),
+    (
+        {"name": "a/b"},
+        "name: expected letters, digits, '.', '_', '-', at most 80, the first a letter or digit, got 'a/b'",
+    ),
     ({"name": ""}, "name: expected letters, digits"),
     ({"labels": tuple("012345678")}, "expected reference logits of 9 classes, got 10"),
     ({"labels": tuple("012345678"), "reference": None}, "output: expected 9 classes as there are labels, got"),

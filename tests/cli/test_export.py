@@ -81,6 +81,10 @@ def test_a_known_error_is_one_line(tmp_path):
         (("--target", "coreml"), 2, "invalid value for '--target'"),
         (("--calibration", "0"), 2, "invalid value for '--calibration'"),
         (("--unknown",), 2, "no such option"),
+        (("--name", ""), 2, "edgecnn: name: expected letters, digits, "),
+        (("--name", "a/b"), 2, "the first a letter or digit, got 'a/b'"),
+        (("--name", ".."), 2, "a letter or digit, got '..'"),
+        (("--name", "x" * 81), 2, "edgecnn: name: expected"),
     ],
 )
 def test_wrong_options(arguments, code, message):
