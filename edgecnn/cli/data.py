@@ -28,7 +28,11 @@ def data(
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            "--data-dir", metavar="FOLDER", file_okay=False, help="Look for MNIST here first, and download it to here."
+            "--data-dir",
+            metavar="FOLDER",
+            exists=True,
+            file_okay=False,
+            help="Look for MNIST in this folder first, and download it to there.",
         ),
     ] = None,
     sheet: Annotated[

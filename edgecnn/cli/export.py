@@ -43,7 +43,7 @@ def export(
         typer.Option(help="Data set to calibrate and judge with: a name or a folder. [default: the model's own]"),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(file_okay=False, help="Where data sets are looked for first.")
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder where data sets are looked for first.")
     ] = None,
     pixels: Annotated[
         str | None,

@@ -54,7 +54,7 @@ def train(
         list[Path] | None, typer.Option(help="Save the model here too: .keras, .h5 or .weights.h5; repeatable.")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(file_okay=False, help="Where data sets are looked for first.")
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder where data sets are looked for first.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The result as one line of JSON.")] = False,
 ) -> None:

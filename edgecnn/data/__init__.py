@@ -42,7 +42,7 @@ def load(
     Args:
         name: One of `NAMES`, or the path of a folder with one sub-folder for each class (write ./mnist for a folder
             that is called like one of them).
-        data_dir: Where the MNIST family is looked for first and downloaded to.
+        data_dir: Folder where the MNIST family is looked for first and downloaded to; it has to be there.
         seed: Of the split, 0..2^32-1. The same seed gives the same split wherever it is asked for.
         validation: Share for validation, of a folder only; the others have a split of their own.
         test: Share for the test, of a folder only.
@@ -55,6 +55,8 @@ def load(
     """
     if not 0 <= seed < 2**32:
         raise ArgumentError(f"seed: expected 0 to {2**32 - 1}, got {seed}")
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise ArgumentError(f"data_dir: expected a folder that is there, got {str(data_dir)!r}")
     if name in NAMES and (validation, test) != (None, None):
         raise ArgumentError(f"validation, test: {name} has a split of its own; leave them out")
     for family in (MNIST, FASHION_MNIST):

@@ -270,11 +270,31 @@ def test_commands_take_numbers_with_a_fraction():
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1"])
 @pytest.mark.parametrize(("name", "option"), floats())
-def test_what_is_no_sensible_number_is_refused(name, option, value, tmp_path):
+def test_what_is_no_sensible_number_is_refused(name, option, value, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where a command that went on would write
     arguments = [str(tmp_path) if argument == "FOLDER" else argument for argument in FLOATS[name]]
     code, out, err = invoke(name, *arguments, option, value)
     assert (code, out, err.count("\n")) == (2, "", 1), err
     assert value in err and option.strip("-").replace("-", "_").rpartition("_")[2] in err.replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("data", ["optdigits"]),
+        ("train", ["tiny", "--data", "optdigits"]),
+        ("export", ["tiny"]),
+        ("parity", ["tiny"]),
+        ("deploy", ["board", "tiny"]),
+    ],
+)
+def test_a_data_dir_that_is_not_there_is_refused(name, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where a command that went on would write
+    code, out, err = invoke(name, *arguments, "--data-dir", str(tmp_path / "nope"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "'--data-dir'" in err and "nope' does not exist" in err
+    with_it = [name for name in cli.COMMANDS if any("--data-dir" in one.opts for one in cli.load(name).params)]
+    assert set(with_it) == {"data", "train", "export", "parity", "deploy"}
 
 
 def test_version():

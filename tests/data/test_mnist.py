@@ -26,6 +26,12 @@ ARRAY = np.arange(60, dtype=np.uint8).reshape(SHAPE)
 GREY = ImageSpec(28, 28, 1)
 
 
+def test_a_data_dir_that_is_not_there_is_not_passed_over(tmp_path: Path) -> None:
+    for name in ("mnist", "optdigits"):
+        with pytest.raises(ArgumentError, match=r"data_dir: expected a folder that is there, got '.*nope'"):
+            load(name, data_dir=tmp_path / "nope")
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_idx_file_comes_back(packed: bool, tmp_path: Path) -> None:
     path = tmp_path / "a"
