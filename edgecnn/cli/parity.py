@@ -41,17 +41,19 @@ def parity(
     """
     from edgecnn.bench.machine import read_machine
     from edgecnn.bundle import find_bundle, read_bundle
-    from edgecnn.data import load
-    from edgecnn.parity import Budget, compare_bundle, relabelled
+    from edgecnn.data import labels_of, load
+    from edgecnn.parity import Budget, check_labels, compare_bundle, relabelled
 
     opened = read_bundle(find_bundle(bundle), verify=False)
-    dataset = load(data or _default_data(opened), data_dir=data_dir)
+    budget, name = Budget(max_drop, min_agreement), data or _default_data(opened)
+    check_labels(labels_of(name), opened.labels)
+    dataset = load(name, data_dir=data_dir)
     with show.progress("parity") as update:
         report = compare_bundle(
             opened,
             relabelled(dataset.test, dataset.labels, opened.labels),
             dataset=f"{dataset.name} test",
-            budget=Budget(max_drop, min_agreement),
+            budget=budget,
             limit=limit,
             threads=threads,
             machine=read_machine().line,

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.data import folder, live, optdigits
-from edgecnn.data.mnist import FASHION_MNIST, MNIST, load_family
+from edgecnn.data.mnist import FAMILIES, FASHION_MNIST, MNIST, load_family
 from edgecnn.data.types import ArraySplit, Dataset, Progress, Skipped, Split
 from edgecnn.errors import ArgumentError, did_you_mean
 
 if TYPE_CHECKING:
     import os
 
-__all__ = ["NAMES", "ArraySplit", "Dataset", "Progress", "Skipped", "Split", "load", "name_of"]
+__all__ = ["NAMES", "ArraySplit", "Dataset", "Progress", "Skipped", "Split", "labels_of", "load", "name_of"]
 
 NAMES = (MNIST.name, FASHION_MNIST.name, optdigits.NAME, live.NAME)
 """What `load` knows by name; anything else is the path of a folder."""
@@ -26,6 +26,34 @@ def name_of(name: str | os.PathLike[str]) -> str:
         name: As for `load`.
     """
     return str(name) if name in NAMES else Path(name).expanduser().resolve().name
+
+
+def labels_of(name: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The classes that a data set will have, told without loading it, which takes minutes for some.
+
+    Args:
+        name: As for `load`.
+
+    Raises:
+        ArgumentError: The name is not known.
+        DataError: It is a folder that is no data set.
+    """
+    for family in FAMILIES.values():
+        if name == family.name:
+            return family.labels
+    if name in (optdigits.NAME, live.NAME):
+        return optdigits.LABELS if name == optdigits.NAME else (*MNIST.labels, live.NONE)
+    return tuple(found.name for found in folder.classes(_folder(name)))
+
+
+def _folder(name: str | os.PathLike[str]) -> Path:
+    path = Path(name).expanduser()
+    if not str(name) or not path.is_dir():
+        raise ArgumentError(
+            f"data: expected {', '.join(NAMES)} or a folder with one sub-folder a class, got {str(name)!r}"
+            f"{did_you_mean(str(name), NAMES)}"
+        )
+    return path
 
 
 def load(
@@ -66,14 +94,8 @@ def load(
         return optdigits.load_optdigits(seed=seed)
     if name == live.NAME:
         return live.load_live(data_dir=data_dir, seed=seed, progress=progress)
-    path = Path(name).expanduser()
-    if not str(name) or not path.is_dir():
-        raise ArgumentError(
-            f"data: expected {', '.join(NAMES)} or a folder with one sub-folder a class, got {str(name)!r}"
-            f"{did_you_mean(str(name), NAMES)}"
-        )
     return folder.load_folder(
-        path,
+        _folder(name),
         seed=seed,
         validation=folder.VALIDATION if validation is None else validation,
         test=folder.TEST if test is None else test,

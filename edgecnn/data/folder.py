@@ -118,9 +118,9 @@ def load_folder(
     """
     if not (0 < validation < 1 and 0 < test < 1 and validation + test < 1):
         raise ArgumentError(f"validation, test: expected shares above 0, together below 1, got {validation}, {test}")
-    classes = _classes(path)
-    labels = tuple(folder.name for folder in classes)
-    found, skipped, ignored = _walk(path, classes)
+    folders = classes(path)
+    labels = tuple(folder.name for folder in folders)
+    found, skipped, ignored = _walk(path, folders)
     checked = _check(found, progress)
     usable, unusable = _without_conflicts(checked, labels)
     skipped += unusable
@@ -145,29 +145,33 @@ def load_folder(
     )
 
 
-def _classes(path: Path) -> list[Path]:
-    """The sub-folders that are classes, by name."""
+def classes(path: Path) -> list[Path]:
+    """The sub-folders of a data set that are classes, by name.
+
+    Raises:
+        DataError: There are fewer than two, or they are parts of a data set, or one has a name that cannot be shown.
+    """
     try:
         entries = sorted(path.iterdir(), key=lambda entry: entry.name)
-        classes = [entry for entry in entries if _is_class(entry)]
+        found = [entry for entry in entries if _is_class(entry)]
     except (OSError, ValueError) as error:
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such folder"
         raise DataError(f"{shown(path)}: expected a folder with one sub-folder for each class: {reason}") from error
-    if len(classes) < 2:
+    if len(found) < 2:
         loose = sum(is_picture(entry) for entry in entries)
         raise DataError(
             f"{shown(path)}: expected at least 2 sub-folders, one for each class with its pictures in it, "
-            f"got {len(classes)}" + (f" and {loose} pictures beside them" if loose else "")
+            f"got {len(found)}" + (f" and {loose} pictures beside them" if loose else "")
         )
-    for entry in classes:
+    for entry in found:
         if not entry.name.isprintable():
             raise DataError(f"{shown(entry)}: a class is named by its folder; use printable characters only")
-    if _PARTS.issuperset(entry.name.lower() for entry in classes) and not any(map(_holds_pictures, classes)):
+    if _PARTS.issuperset(entry.name.lower() for entry in found) and not any(map(_holds_pictures, found)):
         raise DataError(
-            f"{shown(path)}: expected one sub-folder for each class, got {', '.join(e.name for e in classes)}; "
+            f"{shown(path)}: expected one sub-folder for each class, got {', '.join(e.name for e in found)}; "
             "edgecnn splits by itself: put the pictures of each class into one folder"
         )
-    return classes
+    return found
 
 
 def _holds_pictures(folder: Path) -> bool:

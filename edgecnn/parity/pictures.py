@@ -66,8 +66,23 @@ def relabelled(pictures: Pictures, names: Sequence[str], wanted: Sequence[str]) 
     Raises:
         ArgumentError: The bundle does not know a class of the test set.
     """
+    check_labels(names, wanted)
     if tuple(names) == tuple(wanted):
         return pictures
+    numbers = np.array([wanted.index(name) for name in names], np.int64)
+    return _Relabelled(pictures, numbers[np.asarray(pictures.labels)])
+
+
+def check_labels(names: Sequence[str], wanted: Sequence[str]) -> None:
+    """Find out, before a test set is loaded, whether a bundle can be judged with it.
+
+    Args:
+        names: The classes of the test set.
+        wanted: The bundle's classes, which may be in another order, and more.
+
+    Raises:
+        ArgumentError: The bundle does not know a class of the test set.
+    """
     unknown = [name for name in names if name not in wanted]
     if unknown:
         lacking = "has none" if len(unknown) == len(names) else f"has not: {_listed(unknown)}"
@@ -75,8 +90,6 @@ def relabelled(pictures: Pictures, names: Sequence[str], wanted: Sequence[str]) 
             f"data: expected labels that the bundle has, which are {_listed(wanted)}; the data's are {_listed(names)}, "
             f"of which the bundle {lacking}"
         )
-    numbers = np.array([wanted.index(name) for name in names], np.int64)
-    return _Relabelled(pictures, numbers[np.asarray(pictures.labels)])
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from edgecnn import models
 from edgecnn.convert import calibration, pixels
-from edgecnn.data import NAMES, Dataset, load
+from edgecnn.data import NAMES, Dataset, labels_of, load, name_of
 from edgecnn.errors import ArgumentError, DataError
-from edgecnn.parity import Pictures, relabelled
+from edgecnn.parity import Pictures, check_labels, relabelled
 from edgecnn.pipeline.types import ExportOptions
 from edgecnn.spec import Fit, ImageSpec, Locate
 
@@ -59,13 +59,10 @@ def load_material(model: models.Model, options: ExportOptions, notes: list[str])
         ArgumentError: The data set has other classes than the model, or is not here.
         DataError: It is absent, damaged or too small.
     """
+    if options.data is not None:  # to load it may take minutes
+        _labels(model, name_of(options.data), labels_of(options.data))
     dataset = _dataset(model, options, notes)
-    labels = model.identity.labels or dataset.labels
-    if len(labels) != model.classes:
-        raise ArgumentError(
-            f"data: the model has {model.classes} classes, {dataset.name} has {len(labels)}; name the data set that it "
-            "was trained on"
-        )
+    labels = _labels(model, dataset.name, dataset.labels)
     validation = relabelled(dataset.validation, dataset.labels, labels)
     chosen = calibration.choose(validation.labels, options.calibration)
     if options.int8:
@@ -73,6 +70,18 @@ def load_material(model: models.Model, options: ExportOptions, notes: list[str])
     image = _image(model, dataset, options)
     test = relabelled(dataset.test, dataset.labels, labels)
     return Material(dataset, image, test, validation, validation.pixels(chosen, image), validation.labels[chosen])
+
+
+def _labels(model: models.Model, data: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The model's classes; where it does not say, those of the data set."""
+    labels = model.identity.labels or names
+    if len(labels) != model.classes:
+        raise ArgumentError(
+            f"data: the model has {model.classes} classes, {data} has {len(labels)}; name the data set that it was "
+            "trained on"
+        )
+    check_labels(names, labels)
+    return labels
 
 
 def _dataset(model: models.Model, options: ExportOptions, notes: list[str]) -> Dataset:

@@ -106,6 +106,17 @@ def test_errors_are_one_line(
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("command", [("parity", "digits"), ("export", "digits")])
+def test_labels_are_compared_before_a_data_set_is_made(
+    command: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecnn.data.live.load_live", lambda **_: pytest.fail("made, which takes minutes"))
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    result = RUNNER.invoke(app, [*command, "--data", "digits-live"])
+    assert result.exit_code == 2, result.output
+    assert "data: expected labels that the bundle has" in result.stderr and result.stderr.count("\n") == 1
+
+
 def test_a_spoiled_bundle_is_one_line(bundle: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(bundle, tmp_path / "small"))
     with (copy / "small-int8.onnx").open("ab") as file:

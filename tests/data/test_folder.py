@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgecnn import pictures
-from edgecnn.data import Dataset, load, name_of
+from edgecnn.data import Dataset, labels_of, load, name_of
 from edgecnn.data.folder import FolderSplit, load_folder
 from edgecnn.errors import ArgumentError, DataError
 from edgecnn.spec import Fit, ImageSpec
@@ -295,11 +295,17 @@ def test_a_home_folder_and_a_named_data_set(root: Path, tmp_path: Path, monkeypa
     assert load("optdigits").labels[0] == "0"
 
 
-def test_the_name_is_known_before_it_is_loaded(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_and_labels_are_known_before_it_is_loaded(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(root / "cat")
     for name in ("optdigits", root, "..", "~/pets/", "../../pets"):
-        assert name_of(name) == load(name).name
+        dataset = load(name)
+        assert (name_of(name), labels_of(name)) == (dataset.name, dataset.labels)
+    for name in ("zzz", ""):
+        with pytest.raises(ArgumentError, match="data: expected mnist"):
+            labels_of(name)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "optdigits"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgecnn.data import clutter, glyphs, live, scenes, strokes
+from edgecnn.data import Dataset, clutter, glyphs, labels_of, live, load, scenes, strokes
 from edgecnn.data.types import ArraySplit
 from edgecnn.errors import ArgumentError
 from edgecnn.vision.candidate import Candidate
@@ -159,3 +160,11 @@ def test_a_split_holds_what_its_amounts_say(part):
     assert (drawn[:20] < live.NOT_A_DIGIT).all() and (drawn[20:38] == live.NOT_A_DIGIT).all()
     assert set(drawn[7:9]) <= set(others.labels.tolist())
     assert len(drawn) > 38
+
+
+def test_labels_are_known_before_it_is_made(mnist: Dataset, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = live.Amounts(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    monkeypatch.setattr(live, "TRAIN", nothing)
+    monkeypatch.setattr(live, "HELD", nothing)
+    assert labels_of("digits-live") == load("digits-live", data_dir=data_dir).labels
+    assert labels_of("mnist") == mnist.labels
