@@ -159,9 +159,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(place[:2], family=family, backlog=64)
     except OSError as error:
-        raise ArgumentError(
-            f"--serve: cannot listen on {host}:{port}: {error.strerror or error}; try another"
-        ) from error
+        why = (error.strerror or str(error)).partition(" (while")[0]  # Python repeats the address
+        raise ArgumentError(f"--serve: cannot listen on {host}:{port}: {why.lower()}; try another") from error
 
 
 def _own_name() -> str:

@@ -333,7 +333,9 @@ def test_closing_ends_streams_and_frees_the_port(serve) -> None:
 
 def test_address_in_use_is_one_line(serve) -> None:
     page = serve()
-    with pytest.raises(ArgumentError, match=f"cannot listen on 127.0.0.1:{page.port}"):
+    with pytest.raises(
+        ArgumentError, match=f"cannot listen on 127.0.0.1:{page.port}: address already in use; try another$"
+    ):
         serve(f"127.0.0.1:{page.port}")
 
 
