@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,8 @@ GLOOM = 0.22
 """Share of the brightest ground below which ground is too dark to be read: what lies around a paper."""
 PLAIN = 1.5
 """Least ratio of the ink's typical level to what counts at all: less is the tail of the paper's grain."""
+SECOND = 0.3
+"""Least ink of the weaker polarity, by that of the stronger, from which it is looked at too."""
 LEVELS = 12
 """Least grey levels by which ink stands out."""
 LEAST = 24
@@ -44,7 +47,6 @@ class Ink:
         threshold: Level in `map` from which a pixel is ink.
         floor: Level up to which all is noise.
         level: Typical level of the ink in `map`, above the threshold.
-        amount: Number of ink pixels, weighted by how much they stand out; compares two polarities.
         light: Whether the ink is lighter than its ground.
         blind: uint8 [h, w], 255 where nothing can be read: a step of the ground, or ground too dark; None where there
             is no such place.
@@ -55,7 +57,6 @@ class Ink:
     threshold: int
     floor: int
     level: float
-    amount: float
     light: bool
     blind: NDArray[np.uint8] | None
 
@@ -93,11 +94,26 @@ def ink_maps(grey: NDArray[np.uint8]) -> list[Ink]:
         blind = steps if light else _with_gloom(steps, paper)
         if blind is not None:
             blind = cv2.resize(blind, (width, height), interpolation=cv2.INTER_NEAREST)
-        ink = _threshold(lost, share, light, blind)
-        if ink is not None:
-            maps.append(ink)
-    maps.sort(key=lambda ink: -ink.amount)
-    return [ink for ink in maps if ink.amount >= 0.3 * maps[0].amount]
+        found = _threshold(lost, share, light, blind)
+        if found is not None:
+            maps.append(found)
+    return _ranked(maps)
+
+
+def _ranked(maps: list[tuple[Ink, NDArray[np.float32]]]) -> list[Ink]:
+    """The maps of both polarities, the stronger first; without the weaker where it is plain which of them it is."""
+    if len(maps) < 2:
+        return [ink for ink, _ in maps]
+    (dark, light), (darkness, lightness) = zip(*((ink, _amount(ink, counts)) for ink, counts in maps), strict=True)
+    stronger, weaker = (dark, light) if darkness >= lightness else (light, dark)
+    plain = min(darkness, lightness) < SECOND * max(darkness, lightness)
+    return [stronger] if plain else [stronger, weaker]
+
+
+def _amount(ink: Ink, counts: NDArray[np.float32]) -> float:
+    """Pixels of ink, weighted by how much they stand out; compares two polarities."""
+    # In float64 a sum of whole numbers is exact, in whatever order they are added.
+    return float(counts[ink.threshold :].astype(np.float64) @ _EVERY[ink.threshold :])
 
 
 def _without_bold(coarse: NDArray[np.uint8], paper: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -155,15 +171,15 @@ def _with_gloom(steps: NDArray[np.uint8] | None, paper: NDArray[np.uint8]) -> ND
 
 def _threshold(
     lost: NDArray[np.uint8], ink: NDArray[np.uint8], light: bool, blind: NDArray[np.uint8] | None
-) -> Ink | None:
+) -> tuple[Ink, NDArray[np.float32]] | None:
     """Part ink from paper, by the light that was lost, in grey levels and as a share; None where there is no ink.
 
-    `lost` is written over.
+    `lost` is written over. With the ink comes how often there is each level of its map.
     """
     import cv2
 
     counts = _histogram(ink)
-    if not cv2.countNonZero(counts[LEAST:]):
+    if not cv2.countNonZero(counts[ceil(PLAIN * LEAST) :]):
         return None
     noise = _noise(counts)
     if noise > 8:
@@ -180,9 +196,7 @@ def _threshold(
     # Where the ground is dark, noise is a large share of little light: it must stand out in grey levels too.
     _, plain = cv2.threshold(lost, LEVELS - 1, 255, cv2.THRESH_BINARY, dst=lost)
     mask = cv2.bitwise_and(mask, plain, dst=mask)
-    # In float64 a sum of whole numbers is exact, in whatever order they are added.
-    amount = float(counts[threshold:].astype(np.float64) @ _EVERY[threshold:])
-    return Ink(ink, mask, threshold, least, level, amount, light, blind)
+    return Ink(ink, mask, threshold, least, level, light, blind), counts
 
 
 def _noise(counts: NDArray[np.float32]) -> float:
@@ -220,5 +234,10 @@ def _upper_mean(counts: NDArray[np.float32], least: int) -> float | None:
         return float(whole / total)
     below, sums = below[:-1], sums[:-1]  # up to each level that has some above it
     above = total - below
-    split = int(((sums * total - whole * below) ** 2 / (below * above)).argmax())
+    apart = sums * total
+    apart -= whole * below
+    apart *= apart
+    below *= above
+    apart /= below
+    split = int(apart.argmax())
     return float((whole - sums[split]) / above[split])
