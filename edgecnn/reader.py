@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -203,8 +202,11 @@ def text(readings: Sequence[Reading]) -> str:
     Returns:
         Such as "123|45"; labels of more than one letter are parted by a blank. Empty without readings.
     """
-    gap = "" if all(len(reading.label) == 1 for reading in readings) else " "
-    return "|".join(gap.join(r.label for r in line) for _, line in groupby(readings, key=lambda r: r.line))
+    gap = "" if all([len(reading.label) == 1 for reading in readings]) else " "
+    lines: dict[int, list[str]] = {}
+    for reading in readings:
+        lines.setdefault(reading.line, []).append(reading.label)
+    return "|".join([gap.join(labels) for labels in lines.values()])
 
 
 def overlap(first: Box, second: Box) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import hypot
 
 from edgecnn.errors import ArgumentError
 from edgecnn.metrics import median
@@ -110,18 +111,18 @@ class Tracker:
     def _match(self, readings: Sequence[Reading]) -> dict[int, _Track]:
         """Pair readings with tracks, the nearest first, around where the last movement puts them."""
         cost = []
-        found = [(*_middle(reading.box), reading.box[3], reading.label) for reading in readings]
+        across, down = self._shift
+        found = [(x + w / 2, y + h / 2, h) for x, y, w, h in [reading.box for reading in readings]]
         for i, track in enumerate(self._tracks):
             left, top, width, height = track.box
-            x, y = _middle((left + self._shift[0], top + self._shift[1], width, height))
-            for j, (other_x, other_y, tall, label) in enumerate(found):
-                taller, lower = (tall, height) if tall > height else (height, tall)
-                across = x - other_x
-                if abs(across) > taller or taller > lower * GROWTH:  # as for most pairs
+            x, y = left + across + width / 2, top + down + height / 2
+            for j, (other_x, other_y, tall) in enumerate(found):
+                taller = max(tall, height)
+                if abs(x - other_x) > REACH * taller or taller > min(tall, height) * GROWTH:  # as for most pairs
                     continue
-                distance = abs(complex(across, y - other_y)) / taller
+                distance = hypot(x - other_x, y - other_y) / taller
                 if distance <= REACH:
-                    cost.append((distance + STRANGE * (track.reading.label != label), i, j))
+                    cost.append((distance + STRANGE * (track.reading.label != readings[j].label), i, j))
         pairs: dict[int, _Track] = {}
         taken = set()
         for _, i, j in sorted(cost):
@@ -143,11 +144,6 @@ class Tracker:
             if track.number not in found:
                 x, y, width, height = track.box
                 track.box = (x + across, y + down, width, height)
-
-
-def _middle(box: tuple[float, float, float, float]) -> tuple[float, float]:
-    left, top, width, height = box
-    return left + width / 2, top + height / 2
 
 
 class Steady:

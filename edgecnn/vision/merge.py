@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from edgecnn.vision.candidate import Corners
     from edgecnn.vision.ink import Ink
 
+REACH = 0.3
+"""How far a piece may lie from what it joins, by the height of that."""
 FAINT = 0.15
 """Share of the ink's typical level that still holds two pieces together, if they lie as parts of a digit do."""
 DOT, FILLED = (0.08, 0.3), 0.6
@@ -35,7 +37,7 @@ def merge(corners: Sequence[Corners], inked: Sequence[int], ink: Ink) -> list[li
     Returns:
         Groups of pieces by number; every piece is in one.
     """
-    if len(corners) < 2:
+    if _apart(corners):  # as on most pages
         return [[i] for i in range(len(corners))]
     boxes = np.array(corners, np.int32)
     low, high = boxes[:, :2], boxes[:, 2:]
@@ -43,9 +45,7 @@ def merge(corners: Sequence[Corners], inked: Sequence[int], ink: Ink) -> list[li
     tall = size[:, 1].astype(np.float32)
     # Row: the piece that may join. Column: the piece that it may join, which is larger.
     gap = np.maximum(low[:, None], low[None]) - np.minimum(high[:, None], high[None])
-    close = gap.max(axis=2) <= 0.3 * tall[None]
-    if np.count_nonzero(close) == len(boxes):  # each to itself alone, as on most pages
-        return [[i] for i in range(len(boxes))]
+    close = gap.max(axis=2) <= REACH * tall[None]
     area = size.prod(axis=1)
     later = np.arange(len(boxes))[:, None] > np.arange(len(boxes))
     larger = close & ((area[:, None] < area[None]) | ((area[:, None] == area[None]) & later))
@@ -68,6 +68,22 @@ def merge(corners: Sequence[Corners], inked: Sequence[int], ink: Ink) -> list[li
     for i, j in np.argwhere(near & single & ~joins):
         joins[i, j] = _bridged(boxes[i], boxes[j], ink)
     return _groups(joins, gap.max(axis=2))
+
+
+def _apart(corners: Sequence[Corners]) -> bool:
+    """Whether no two pieces lie so near each other that they may be one digit."""
+    placed = sorted(corners)
+    widest = max([right - left for left, _, right, _ in placed], default=0)
+    furthest = widest + REACH * max([bottom - top for _, top, _, bottom in placed], default=0)
+    for number, (left, top, right, bottom) in enumerate(placed):
+        tall = bottom - top
+        for before, above, after, below in reversed(placed[:number]):
+            if left - before > furthest:
+                break  # so does what begins still further to the left
+            reach = REACH * max(tall, below - above)
+            if max(left - after, before - right, top - below, above - bottom) <= reach:
+                return False
+    return True
 
 
 def _hats(low: NDArray[np.int32], high: NDArray[np.int32], gap: NDArray[np.int32]) -> NDArray[np.bool_]:

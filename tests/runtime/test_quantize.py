@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from edgecnn.errors import ArgumentError
 from edgecnn.preprocess import to_tensor
-from edgecnn.runtime.session import dequantize, pixel_table, quantize, softmax
+from edgecnn.runtime.session import dequantize, pixel_table, quantize, quantized_softmax, softmax
 from edgecnn.spec import ImageSpec, TensorSpec
 
 RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
@@ -134,6 +134,17 @@ def test_softmax_is_a_distribution_in_the_order_of_the_logits(logits: Any) -> No
     np.testing.assert_array_equal(logits, kept)
     # 1000 added to float32 logits may round them; in float64 it does not.
     np.testing.assert_allclose(softmax(logits.astype(np.float64) + 1000), p, atol=1e-6)
+
+
+@given(st.data(), specs())
+def test_the_table_gives_the_softmax_of_the_real_values(data: st.DataObject, spec: TensorSpec) -> None:
+    q = data.draw(hnp.arrays(np.dtype(spec.dtype), (3, 5)))
+    kept = q.copy()
+    p = quantized_softmax(q, spec)
+    assert p.dtype == np.float32 and spec.scale is not None and spec.zero_point is not None
+    real = (q.astype(np.float64) - spec.zero_point) * np.float32(spec.scale)
+    np.testing.assert_allclose(p, softmax(real), rtol=1e-6, atol=1e-30)
+    np.testing.assert_array_equal(q, kept)
 
 
 def test_softmax_of_known_logits() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgecnn.vision import lines
 from edgecnn.vision.lines import reading_order
 
 
@@ -76,3 +77,18 @@ def test_neither_the_order_of_the_boxes_nor_their_place_matters(order, dx, dy):
 def test_every_box_is_read_once(boxes):
     table = np.array([(x, y, x + w, y + h) for x, y, w, h in boxes], np.int32).reshape(-1, 4)
     assert sorted(i for line in reading_order(table) for i in line) == list(range(len(boxes)))
+
+
+BOXES = st.lists(
+    st.tuples(*[st.integers(0, 600), st.integers(0, 60)], *[st.integers(8, 60)] * 2), min_size=2, max_size=9
+)
+
+
+@settings(max_examples=300)
+@given(boxes=BOXES)
+def test_what_is_plainly_one_line_is_the_line_that_the_search_finds(boxes):
+    corners = [(x, y, x + w, y + h) for x, y, w, h in boxes]
+    quick = reading_order(corners)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_level_line", lambda *_: [])
+        assert reading_order(corners) == quick
