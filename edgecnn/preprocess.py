@@ -40,6 +40,8 @@ STROKE = 2.5
 """Mean stroke that thinner ink is widened to, in MNIST pixels: MNIST's median."""
 
 _PHASES = np.array(PHASES, np.float32)
+_TRUST: list[float] = (np.maximum(np.arange(256, dtype=np.float32), 1) ** 4).tolist()
+"""How much an end is to be trusted, by the level of its ink."""
 _LEVELS = bytes(range(256))
 """Every level."""
 
@@ -270,13 +272,13 @@ def _ends(profiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.
     rows = [edges[start : start + side] for start in range(0, len(edges), side)]
     found = np.array([end for row in rows for end in (_end(row), _end(row[::-1]))]).reshape(*axes, 2, 4)
     place = found[..., 0] - (found[..., 1] / found[..., 2]).astype(np.float32) + 0.5
-    begin, end = place[..., 0].astype(np.float32), np.float32(side) - place[..., 1].astype(np.float32)
-    trust = found[..., 3].astype(np.float32) ** 4
-    return begin, end, trust[..., 1] / (trust[..., 0] + trust[..., 1])
+    trust = found[..., 3].astype(np.float32)
+    begin, end = place.astype(np.float32).transpose(2, 0, 1)
+    return begin, np.float32(side) - end, trust[..., 1] / (trust[..., 0] + trust[..., 1])
 
 
-def _end(profile: bytes) -> tuple[int, float, int, int]:
-    """Where a profile first has half of the level of its ink, by how much more, how steep it is there; and that level.
+def _end(profile: bytes) -> tuple[int, float, int, float]:
+    """Where a profile first has half of its ink's level, by how much more, how steep it is there; how plain the level.
 
     Bytes are looked through in a fraction of the time that arrays of their size take.
     """
@@ -284,7 +286,7 @@ def _end(profile: bytes) -> tuple[int, float, int, int]:
     level = max(profile[first], profile[min(first + INSET, len(profile) - 1)])
     half = max(level / 2, FAINT)
     at = max(_first(profile, ceil(half)), 1)
-    return at, profile[at] - half, max(profile[at] - profile[at - 1], 1), max(level, 1)
+    return at, profile[at] - half, max(profile[at] - profile[at - 1], 1), _TRUST[level]
 
 
 def _first(profile: bytes, level: int) -> int:
@@ -308,14 +310,14 @@ def _phase(
     import cv2
 
     side = squares.shape[2]
-    places = _middles(side)[cells.reshape(-1).astype(np.intp)]
+    places = _middles(side).take(cells.reshape(-1).astype(np.intp), axis=0)
     places *= step.reshape(-1, 1)
     places += begin.reshape(-1, 1) - 0.5
     rows = np.empty_like(places)
     rows[:] = np.arange(len(rows), dtype=np.float32)[:, None]
     taken = cv2.remap(squares.reshape(-1, side), places, rows, cv2.INTER_LINEAR)
     energy = np.add.reduce(taken.reshape(*begin.shape, len(PHASES), -1), axis=3)
-    best: NDArray[np.float32] = _PHASES[energy.argmax(axis=2)]
+    best: NDArray[np.float32] = _PHASES.take(energy.argmax(axis=2))
     return best
 
 

@@ -288,8 +288,8 @@ def quantized_softmax(q: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
     Returns:
         float32 [n, classes]; each row sums to 1 within float32.
     """
-    less = np.subtract(np.maximum.reduce(q, axis=1, keepdims=True), q, dtype=np.int16)
-    exponentials = _exponentials(spec.scale or 1.0)[less]
+    less = np.subtract(np.maximum.reduce(q, axis=1, keepdims=True), q, dtype=np.intp)
+    exponentials = _exponentials(spec.scale or 1.0).take(less)
     exponentials /= np.add.reduce(exponentials, axis=1, keepdims=True)
     probabilities: NDArray[np.float32] = exponentials.astype(np.float32)
     return probabilities

@@ -7,6 +7,7 @@ the digits that are lost for the same number of letters read, and costs two more
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,17 +41,25 @@ def settled(
     doubtful = [i for i, none in enumerate(probabilities[:, reject].tolist()) if LEAST <= 1 - none < PLAIN]
     if not doubtful:
         return probabilities
-    views = classify(np.array([turned for angle in TURNS for turned in _turned(pixels[doubtful], angle)]))
+    views = classify(np.array([_turned(pixels[i], angle) for angle in TURNS for i in doubtful]))
     views = views.reshape(len(TURNS), len(doubtful), -1)
     result = probabilities.copy()
     result[doubtful] = (probabilities[doubtful] + views.sum(axis=0)) / (1 + len(TURNS))
     return result
 
 
-def _turned(pixels: NDArray[np.uint8], angle: float) -> list[NDArray[np.uint8]]:
-    """Turn each of [n, h, w] around its middle, by degrees."""
+def _turned(picture: NDArray[np.uint8], angle: float) -> NDArray[np.uint8]:
+    """Turn [h, w] around its middle, by degrees."""
     import cv2
 
-    height, width = pixels.shape[1:]
-    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1)
-    return [cv2.warpAffine(picture, turn, (width, height)) for picture in pixels]
+    height, width = picture.shape
+    turned: NDArray[np.uint8] = cv2.warpAffine(picture, _turn(height, width, angle), (width, height))
+    return turned
+
+
+@cache
+def _turn(height: int, width: int, angle: float) -> NDArray[np.float64]:
+    import cv2
+
+    turn: NDArray[np.float64] = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1)
+    return turn

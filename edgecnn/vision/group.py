@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,12 +92,10 @@ def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> list
     import cv2
 
     height, width = labels.shape
-    large = (stats[:, 4] >= LEAST).nonzero()[0]
     pieces: list[Piece] = []
     cut_off = False
-    # Most pictures hold few pieces that are no speck: numbers one by one cost less than arrays of them.
-    for number, (x, y, w, h, area) in zip(large.tolist(), stats[large].tolist(), strict=True):
-        if not number or max(w, h) < SHORTEST or w >= 0.9 * width or h >= 0.98 * height:
+    for number, x, y, w, h, area in _large(stats):
+        if area < LEAST or max(w, h) < SHORTEST or w >= 0.9 * width or h >= 0.98 * height:
             continue
         # How far it is from the nearer edge: at the sides, and at the top or the bottom.
         beside, above = min(x, width - x - w), min(y, height - y - h)
@@ -115,6 +113,13 @@ def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> list
         near = np.bincount(labels[cv2.dilate(ink.blind, _WIDER) > 0], minlength=len(stats)).tolist()
         pieces = [p for p in pieces if unread[p[0]] <= UNREAD * p[5] and near[p[0]] <= ALONG * _longer(p)]
     return pieces
+
+
+def _large(stats: NDArray[np.int32]) -> Iterator[Piece]:
+    """Number, x, y, width, height and area of pieces, of specks only a few: few cost less one by one than in arrays."""
+    numbers = range(len(stats)) if len(stats) <= MOST else (stats[:, 4] >= LEAST).nonzero()[0].tolist()
+    rows = stats.tolist() if len(stats) <= MOST else stats[numbers].tolist()
+    return ((number, *row) for number, row in zip(numbers, rows, strict=True) if number)
 
 
 def _longer(piece: Piece) -> int:

@@ -178,14 +178,14 @@ def _threshold(
     """
     import cv2
 
-    counts = _histogram(ink)
+    counts, pixels = _histogram(ink)
     if not cv2.countNonZero(counts[ceil(PLAIN * LEAST) :]):
         return None
-    noise = _noise(counts)
+    noise = _noise(counts, pixels)
     if noise > 8:
         ink = cv2.GaussianBlur(ink, (5, 5), 0)
-        counts = _histogram(ink)
-        noise = _noise(counts)
+        counts, _ = _histogram(ink)
+        noise = _noise(counts, pixels)
     # Where a digit fills the picture, more than 16 % of it is ink: the "noise" is then ink itself.
     least = max(LEAST, min(round(4 * noise), 128))
     level = _upper_mean(counts, least)
@@ -199,26 +199,28 @@ def _threshold(
     return Ink(ink, mask, threshold, least, level, light, blind), counts
 
 
-def _noise(counts: NDArray[np.float32]) -> float:
+def _noise(counts: NDArray[np.float32], pixels: int) -> float:
     """Standard deviation of the paper's grain, from a map in which its brighter half is 0.
 
-    A quarter of the pixels lies above 0.674 of it. Rulings and digits are fewer, so they do not matter.
+    A quarter of the pixels lies above 0.674 of it. Rulings and digits are fewer, so they do not matter. Above the level
+    `LEAST` it is so much that more makes no difference.
     """
-    levels = counts.tolist()
-    quarter = 0.75 * sum(levels)
-    level, before = 0, 0.0
-    while before + levels[level] < quarter:
-        before += levels[level]
-        level += 1
-    inside = (quarter - before) / max(levels[level], 1)  # the levels are whole numbers, the noise is not
-    return (level - 0.5 + inside) / 0.674 if level else 0.0
+    quarter, before = 0.75 * pixels, 0.0
+    for level, count in enumerate(counts[:LEAST].tolist()):
+        if before + count >= quarter:
+            inside = (quarter - before) / max(count, 1)  # the levels are whole numbers, the noise is not
+            return (level - 0.5 + inside) / 0.674 if level else 0.0
+        before += count
+    return LEAST / 0.674
 
 
-def _histogram(ink: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _histogram(ink: NDArray[np.uint8]) -> tuple[NDArray[np.float32], int]:
+    """How often there is each level, and of how many pixels: half of the rows tell enough."""
     import cv2
 
-    counts: NDArray[Any] = cv2.calcHist([ink[::2]], [0], None, [256], [0, 256])  # half of the rows tell enough
-    return counts.reshape(-1)
+    half = ink[::2]
+    counts: NDArray[Any] = cv2.calcHist([half], [0], None, [256], [0, 256])
+    return counts.reshape(-1), half.size
 
 
 def _upper_mean(counts: NDArray[np.float32], least: int) -> float | None:
