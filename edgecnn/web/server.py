@@ -6,6 +6,7 @@ import importlib.util
 import ipaddress
 import secrets
 import socket
+import string
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from edgecnn.reader import Reader
 
 DEFAULT = "127.0.0.1:8080"
+TOKEN = frozenset(string.ascii_letters + string.digits + "-._~")
+"""What a token may be made of: RFC 3986's unreserved characters."""
 END_SECONDS = 5
 
 
@@ -48,12 +51,15 @@ def claim(address: str, token: str | None = None) -> Place:
         The place; a page that is made of it closes its listener, else the caller does.
 
     Raises:
-        ArgumentError: The address is malformed, or in use, or not this machine's; or the token is too short or long.
+        ArgumentError: The address is malformed, or in use, or not this machine's; or the token is too short or long,
+            or holds a character that an address or a cookie cannot.
         MissingExtraError: starlette, uvicorn or prometheus_client is not installed.
     """
     host, port = parse_address(address)
     if token is not None and not 8 <= len(token) <= 200:
         raise ArgumentError(f"token: expected 8 to 200 characters, got {len(token)}")
+    if token is not None and not set(token) <= TOKEN:
+        raise ArgumentError("token: expected letters, digits, - . _ ~, which an address and a cookie hold as they are")
     for package in ("starlette", "uvicorn", "prometheus_client"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "serve")

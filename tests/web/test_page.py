@@ -365,6 +365,14 @@ def test_short_token_is_refused(serve) -> None:
         serve(token="abc")
 
 
+@pytest.mark.parametrize(
+    "token", ["eight or more", "eight;more", "eight&more", "eight\r\nmore", "eight+more", "achtgr\u00f6\u00dfer"]
+)
+def test_a_token_that_an_address_or_a_cookie_cannot_hold_is_refused(serve, token) -> None:
+    with pytest.raises(ArgumentError, match="token: expected letters, digits"):
+        serve(token=token)
+
+
 def test_command_serves_a_video_as_it_plays(shipped, tmp_path) -> None:
     """The whole way: a process, a video source, the page's stream of readings, an end by SIGTERM."""
     video = tmp_path / "seven.avi"
