@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecnn.cli import show, values
+from edgecnn.cli import show, terminal, values
 from edgecnn.errors import ArgumentError
 from edgecnn.spec import Precision, Runtime
 
@@ -130,7 +129,7 @@ def run(
             opened.artifact(runtime, precision)
         place = _checked(output, stack)
         # First the camera: it wakes up while the runtime is loaded.
-        lines = _Lines()
+        lines = terminal.Lines()
         source = stack.enter_context(open_source(sources, mode=mode, retry=_retry(retries, serve), notify=lines))
         if serve is not None and not _moves(source):
             raise ArgumentError(
@@ -187,8 +186,8 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float, page:
         rate=source.rate if shown or page is not None else None,
         step=shown and not moves,
     )
-    with _signals(live) as came:
-        with _progress(source) as progress:
+    with terminal.signals(live) as came:
+        with terminal.progress(source) as progress:
             live.sinks += _sinks(source, reader, live, output, shown)
             live.sinks += progress
             if page is not None:
@@ -196,7 +195,7 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float, page:
                 live.sinks.append(page.hub)
             summary = live.run()
         if page is not None and source.ended and summary.frames and not came:
-            _stay(source, came)
+            terminal.stay(source, came)
             raise typer.Exit(1 if summary.broken else 0)
     # Ctrl-C is how a camera's run ends, but not one that was still waiting for its camera. SIGTERM comes from a
     # supervisor, for whom a service that it stops has not failed.
@@ -204,13 +203,6 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float, page:
         raise KeyboardInterrupt
     if summary.broken:
         raise typer.Exit(1)
-
-
-def _stay(source: Source, came: Sequence[int]) -> None:
-    """Keep the page of a video that has ended, until a signal comes."""
-    show.note(f"edgecnn: {source.name} has ended; the page stays until Ctrl-C")
-    while not came:
-        time.sleep(0.1)
 
 
 def _sinks(source: Source, reader: Reader, live: Live, output: Output, shown: bool) -> Iterator[Sink]:
@@ -242,60 +234,6 @@ def _beside(source: Source, sink: Sink) -> Sink:
     return Detached(sink, room=32)
 
 
-class _Progress:
-    """Tells a bar how many pictures are done."""
-
-    def __init__(self, update: show.Update, source: Source) -> None:
-        self._update = update
-        self._source = source
-        self._done = 0
-
-    def take(self, observation: object) -> None:
-        self._done += 1
-        self._update(self._done + self._source.broken, self._source.total or 0)
-
-    def idle(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-@contextmanager
-def _progress(source: Source) -> Iterator[list[Sink]]:
-    """A bar for many pictures whose answers go into a file or a pipe; on a terminal the answers show the progress."""
-    import sys
-
-    if source.live or (source.total or 0) < 2 or sys.stdout.isatty():
-        yield []
-        return
-    with show.progress("reading") as update:
-        yield [_Progress(update, source)]
-
-
-@contextmanager
-def _signals(live: Live) -> Iterator[Sequence[int]]:
-    """End the loop cleanly on Ctrl-C and SIGTERM; a second Ctrl-C interrupts at once.
-
-    Yields:
-        Those that came.
-    """
-    came: list[int] = []
-
-    def stop(number: int, _: object) -> None:
-        if came and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        came.append(number)
-        live.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _wants_window(output: Output) -> bool:
     """Whether a window comes by itself: there is a display, and no other way to see the readings was asked for."""
     if output.json or output.save is not None or output.mqtt is not None or output.serve is not None:
@@ -308,26 +246,6 @@ def _wants_window(output: Output) -> bool:
 def _moves(source: Source) -> bool:
     """Whether frames follow each other in time, so that what is read can be followed."""
     return source.live or source.rate is not None
-
-
-class _Lines:
-    """Tells people what a source has to say: on stderr, and on the page where there is one."""
-
-    def __init__(self) -> None:
-        self._page: Page | None = None
-        self._last = ""
-
-    def __call__(self, line: str) -> None:
-        self._last = line
-        show.note(f"edgecnn: {line}")
-        if self._page is not None:
-            self._page.tell(line)
-
-    def show_on(self, page: Page) -> None:
-        """Show lines on a page from now on, and the last one that was told before it was there."""
-        self._page = page
-        if self._last:
-            page.tell(self._last)
 
 
 def _retry(retries: int | None, serve: str | None) -> Retry:
