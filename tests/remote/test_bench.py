@@ -96,12 +96,14 @@ def test_device_half_is_installed_once_measures_and_serves(sshd, shipped, monkey
     async def again() -> tuple[str, Outcome]:
         async with connect(sshd.target) as board:
             program = await board.install(told.append)
-            return program, await board.run(program, "run", f"{shipped}", f"{video}", "--no-show", "--serve", "0")
+            run = (program, "run", f"{shipped}", f"{video}", "--no-show", "--serve", "0")
+            return program, await board.run("timeout", "--preserve-status", "--signal=TERM", "15", *run)
 
     program, served = asyncio.run(again())
     assert program == f"{venvs[0]}/bin/edgecnn"
     assert told == []
     assert served.code == 0, served.stderr  # what a service needs is there, too
+    assert "the page stays" in served.stderr
 
 
 def test_failed_installation_leaves_nothing(sshd, monkeypatch) -> None:
