@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -98,16 +98,29 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     begin += (extent - cells * step) * anchor
     begin += _phase(squares, begin, step, cells) * step * (size < NARROW * longest)
     # The grid starts at the ink's edge and moves by whole pixels, as MNIST's did: its own images meet their own grid.
-    grid = _grid(np.array([[height], [width]], np.float32), begin, _mass(sums), step, cells)
-    first = np.arange(0, len(inks) * side, side, dtype=np.float32)[:, None]
+    grid = _grid(_size(height, width), begin, _mass(sums), step, cells)
     rows, cols = np.empty((2, len(inks), height, width), np.float32)
-    rows[:] = (np.minimum(np.maximum(grid[0, :, :height], 0), side - 1) + first)[:, :, None]
+    down = np.minimum(np.maximum(grid[0, :, :height], 0), side - 1)
+    down += (_count(len(inks)) * side)[:, None]
+    rows[:] = down[:, :, None]
     cols[:] = grid[1, :, None, :width]
     # Coming to the fine grid and from it to MNIST's each softens the edges a little; this takes it back.
     flat = fine.reshape(-1, side)
     crisp = cv2.addWeighted(flat, 1 + CRISP, cv2.blur(flat, (3, 3)), -CRISP, 0)
     digits: NDArray[np.uint8] = cv2.remap(crisp, cols.reshape(-1, width), rows.reshape(-1, width), cv2.INTER_CUBIC)
     return digits.reshape(-1, height, width)
+
+
+@cache
+def _size(height: int, width: int) -> NDArray[np.float32]:
+    """The size of a result, down and across: [2, 1]."""
+    return np.array([[height], [width]], np.float32)
+
+
+@lru_cache(maxsize=64)
+def _count(number: int) -> NDArray[np.float32]:
+    """0, 1, 2, ..."""
+    return np.arange(number, dtype=np.float32)
 
 
 def _enlarged(inks: Sequence[NDArray[np.uint8]], side: int, span: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -132,8 +145,9 @@ def _fill(fine: NDArray[np.uint8]) -> None:
     import cv2
 
     smooth = cv2.blur(fine.reshape(-1, fine.shape[2]), (3, 3)).reshape(fine.shape)
+    gains = _gains()
     for sheet, soft in zip(fine, smooth, strict=True):
-        cv2.LUT(sheet, _gains()[int(cv2.norm(soft, cv2.NORM_INF))], dst=sheet)
+        cv2.LUT(sheet, gains[int(cv2.norm(soft, cv2.NORM_INF))], dst=sheet)
 
 
 @cache
@@ -175,7 +189,7 @@ def _profiles(fine: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.fl
 
 def _mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
     """Centre of mass, down and across, from the sums of rows and columns [2, n, side]: float32 [2, n]."""
-    mass: NDArray[Any] = sums @ np.arange(sums.shape[2], dtype=np.float32)
+    mass: NDArray[Any] = sums @ _count(sums.shape[2])
     mass /= np.maximum(np.add.reduce(sums[0], axis=1), 1)
     return mass
 
@@ -235,7 +249,7 @@ def _phase(
     places *= step.reshape(-1, 1)
     places += begin.reshape(-1, 1) - 0.5
     rows = np.empty_like(places)
-    rows[:] = np.arange(len(rows), dtype=np.float32)[:, None]
+    rows[:] = _count(len(rows))[:, None]
     taken = cv2.remap(squares.reshape(-1, side), places, rows, cv2.INTER_LINEAR)
     energy = np.add.reduce(taken.reshape(*begin.shape, len(PHASES), -1), axis=3)
     best: NDArray[np.float32] = _PHASES.take(energy.argmax(axis=2))
@@ -262,7 +276,7 @@ def _grid(
     """Positions [2, n, longer size] in the fine grid of the pixels of the result; sizes are [2, 1], all else [2, n]."""
     centre = (mass + 0.5 - begin) / step - 0.5
     shift = np.minimum(np.maximum(np.rint(size / 2 - centre), 0), size - cells)  # there are never more cells than size
-    grid: NDArray[np.float32] = np.arange(0.5, np.maximum.reduce(size[:, 0]), dtype=np.float32) - shift[..., None]
+    grid: NDArray[np.float32] = _count(int(max(size[0, 0], size[1, 0]))) + (0.5 - shift)[..., None]
     grid *= step[..., None]
     grid += (begin - 0.5)[..., None]
     # In the 32nds that OpenCV's remap knows, so that a digit's place in the sheet does not round it otherwise.
