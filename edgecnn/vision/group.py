@@ -115,8 +115,11 @@ def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> list
     return pieces
 
 
-def _large(stats: NDArray[np.int32]) -> Iterator[Piece]:
-    """Number, x, y, width, height and area of pieces, of specks only a few: few cost less one by one than in arrays."""
+def _large(stats: NDArray[np.int32]) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Number, x, y, width, height and area of pieces, without specks where there are many pieces.
+
+    Arrays sort them out; a few pieces cost less one by one.
+    """
     numbers = range(len(stats)) if len(stats) <= MOST else (stats[:, 4] >= LEAST).nonzero()[0].tolist()
     rows = stats.tolist() if len(stats) <= MOST else stats[numbers].tolist()
     return ((number, *row) for number, row in zip(numbers, rows, strict=True) if number)
