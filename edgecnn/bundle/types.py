@@ -135,7 +135,8 @@ class Bundle:
         """
         if self.head is Head.SOFTMAX:
             return dequantize(outputs, session.output).clip(0, 1)
-        return softmax(outputs) if session.output.scale is None else quantized_softmax(outputs, session.output)
+        scale = session.output.scale
+        return softmax(outputs) if scale is None else quantized_softmax(outputs, scale)
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,18 +278,18 @@ def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     return probabilities
 
 
-def quantized_softmax(q: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
-    """`softmax(dequantize(q, spec))` by a table: how much less than the best a class has is one of 256 numbers.
+def quantized_softmax(q: NDArray[Any], scale: float) -> NDArray[np.float32]:
+    """The softmax of dequantized logits by a table: how much less than the best a class has is one of 256 numbers.
 
     Args:
         q: int8 or uint8 [n, classes].
-        spec: The quantized output that it is of.
+        scale: Of the quantized output; its zero point changes nothing.
 
     Returns:
         float32 [n, classes]; each row sums to 1 within float32.
     """
     less = np.subtract(np.maximum.reduce(q, axis=1, keepdims=True), q, dtype=np.intp)
-    exponentials = _exponentials(spec.scale or 1.0).take(less)
+    exponentials = _exponentials(scale).take(less)
     exponentials /= np.add.reduce(exponentials, axis=1, keepdims=True)
     probabilities: NDArray[np.float32] = exponentials.astype(np.float32)
     return probabilities
