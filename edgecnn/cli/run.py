@@ -76,8 +76,8 @@ def run(
     save: Annotated[
         Path | None,
         typer.Option(
-            help="Write frames with their readings: a video (.mp4 .mkv .avi); of one picture a picture (.png .jpg "
-            ".webp); or a folder: each picture, of a video or a camera one for each new stable number."
+            help="Write frames with their readings: a video (.mp4 .m4v .mkv .avi); of one picture a picture (.png .jpg "
+            ".jpeg .webp .bmp); or a folder: each picture, of a video or a camera one for each new stable number."
         ),
     ] = None,
     mqtt: Annotated[str | None, typer.Option(metavar="URL", help="Publish: mqtt[s]://[user:pw@]host/topic.")] = None,
@@ -106,7 +106,8 @@ def run(
         typer.Option(
             min=0,
             show_default=False,
-            help="How often a lost camera is tried again, in a row; when given, also one that is absent at the start.  "
+            help="How often a lost camera, or a stream, is tried again, in a row; when given, also a camera that is "
+            "absent at the start.  "
             "[10; with --serve without end, lost or absent]",
         ),
     ] = None,
@@ -265,7 +266,9 @@ def _roi(text: str | None) -> tuple[int, int, int, int] | None:
         x, y, width, height = (int(number) for number in numbers)
         if width and height:
             return x, y, width, height
-    raise ArgumentError(f"--roi: expected X,Y,W,H in pixels, such as 100,50,224,224, got {text!r}")
+    raise ArgumentError(
+        f"--roi: expected X,Y,W,H in pixels, X and Y from 0, W and H from 1, such as 100,50,224,224, got {text!r}"
+    )
 
 
 def _camera_mode(size: str | None, rate: float | None) -> CameraMode | None:
