@@ -15,6 +15,7 @@ from edgecnn.bench.statistics import summarize
 from edgecnn.bundle import Bundle
 from edgecnn.pictures import decode, read_bytes
 from edgecnn.reader import Reader
+from edgecnn.vision.threads import opencv_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,8 @@ def end_to_end(target: Target, bundle: Bundle, picture: Path, plan: Plan) -> End
     """
     data = read_bytes(picture)
     shape = decode(data, name=str(picture)).shape
-    with Reader(bundle, runtime=target.runtime, precision=target.precision, threads=target.threads) as reader:
+    reader = Reader(bundle, runtime=target.runtime, precision=target.precision, threads=target.threads)
+    with reader, opencv_threads(target.threads):
         watch = _Watch()
 
         def whole() -> int:

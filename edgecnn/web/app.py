@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,6 @@ VIEWERS = 16
 """Streams of pictures at once, and as many of readings."""
 WAITING = 4
 """Pictures that may wait to be read at once."""
-BOUNDARY = b"frame"
 FORM = "application/x-www-form-urlencoded"
 
 _PAGE = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
@@ -116,19 +115,10 @@ class _Site:
         return Response((resources.files("edgecnn.web") / name).read_bytes(), media_type=_PAGE[name])
 
     async def stream(self, request: Request) -> Response:
-        async def body() -> AsyncIterator[bytes]:
-            async for picture in self._pictures.parts():
-                head = b"--%s\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % (BOUNDARY, len(picture))
-                yield head + picture + b"\r\n"
-
-        return _streaming(self._pictures, body(), f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}")
+        return _streaming(self._pictures, Pictures.kind)
 
     async def readings(self, request: Request) -> Response:
-        async def body() -> AsyncIterator[bytes]:
-            async for message in self._messages.parts():
-                yield b"data: " + message + b"\n\n"
-
-        return _streaming(self._messages, body(), "text/event-stream")
+        return _streaming(self._messages, Messages.kind)
 
     async def read(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -189,12 +179,12 @@ def _line(status: int, line: str) -> Response:
     return PlainTextResponse(line, status)
 
 
-def _streaming(channel: Channel, body: AsyncIterator[bytes], kind: str) -> Response:
+def _streaming(channel: Channel, kind: str) -> Response:
     from starlette.responses import StreamingResponse
 
     if channel.full:
         return _line(503, f"{VIEWERS} viewers are here already; close one")
-    return StreamingResponse(body, media_type=kind)
+    return StreamingResponse(channel.parts(), media_type=kind)
 
 
 def _is_form(kind: str, data: bytes) -> bool:

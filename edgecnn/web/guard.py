@@ -149,7 +149,8 @@ def _with_headers(send: Send) -> Send:
 
 def _patient(send: Send) -> Send:
     async def sending(message: MutableMapping[str, Any]) -> None:
-        await asyncio.wait_for(send(message), STALL_SECONDS)
+        async with asyncio.timeout(STALL_SECONDS):
+            await send(message)
 
     return sending
 

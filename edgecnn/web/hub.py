@@ -10,7 +10,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ QUALITY = 80
 """JPEG quality of them."""
 DEAD_SECONDS = 10.0
 """Without a frame for so long the camera counts as gone, whatever it says."""
+BOUNDARY = "frame"
+"""What parts the pictures of a stream."""
 SILENCE = 2.0
 """Seconds after which a stream repeats itself, so that both sides notice a dead connection."""
 
@@ -150,8 +151,7 @@ class Channel:
         try:
             while True:
                 if self._number == seen or not self._part:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._fresh.wait(), SILENCE)
+                    await self._fresh.wait()
                 ended, seen = self._hub.ended, self._number
                 if self._part:
                     yield self._part
@@ -164,26 +164,31 @@ class Channel:
                 self._producer, self._part = None, b""  # the next viewer wants a new picture, not this one
 
     async def _produce(self) -> None:
-        make = self._maker()
+        """Make parts and wake the viewers: for each part, after a silence, and at the end."""
+        make, told = self._maker(), time.monotonic()
         while True:
             part = await asyncio.to_thread(make)
             if part is not None:
                 self._part = part
                 self._number += 1
+            if part is not None or self._hub.ended or time.monotonic() - told >= SILENCE:
+                told = time.monotonic()
                 self._fresh.set()
                 self._fresh = asyncio.Event()
             await asyncio.sleep(1 / RATE)
 
 
 class Pictures:
-    """Makes JPEG pictures with the overlay, each only once."""
+    """Makes parts of a `multipart/x-mixed-replace` stream: JPEG pictures with the overlay, each only once."""
+
+    kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._last: Observation | None = None
 
     def __call__(self) -> bytes | None:
-        """The newest picture as a JPEG file, or None when it has been made before."""
+        """The newest picture as a part with a JPEG file, or None when it has been made before."""
         import cv2
 
         observation = self._hub.latest
@@ -191,20 +196,23 @@ class Pictures:
             return None
         self._last = observation
         done, data = cv2.imencode(".jpg", observation.overlay(), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-        return data.tobytes() if done else None
+        head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+        return b"".join((head.encode(), data.tobytes(), b"\r\n")) if done else None
 
 
 class Messages:
-    """Makes the page's messages, each only once."""
+    """Makes the page's messages as server-sent events, each only once."""
+
+    kind = "text/event-stream"
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._last: dict[str, object] = {}
 
     def __call__(self) -> bytes | None:
-        """The newest message as JSON, or None when it has been made before."""
+        """The newest message as an event with JSON, or None when it has been made before."""
         message = self._hub.message()
         if message == self._last:
             return None
         self._last = message
-        return json.dumps(message).encode()
+        return f"data: {json.dumps(message)}\n\n".encode()

@@ -20,6 +20,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from edgecnn.cli import app
+from edgecnn.reader import Reader
 from tests.sources.conftest import mjpeg_server, part
 
 RUN = [sys.executable, "-c", "from edgecnn.cli import main; main()", "run"]
@@ -116,6 +117,14 @@ def test_a_video_reports_numbers_that_stay(small_bundle, film):
     lines = [line.split() for line in result.stdout.splitlines()]
     assert [text for _, text in lines] == ["507", "-"]
     assert lines[0][0].startswith("0:00:01.") and lines[1][0].startswith("0:00:02."), "positions in the video"
+
+
+@pytest.mark.parametrize(("arguments", "threads"), [((), 1), (("--threads", 3), 3)])
+def test_opencv_uses_as_many_threads_as_the_option_says(small_bundle, film, monkeypatch, arguments, threads):
+    read, seen, before = Reader.read, set(), cv2.getNumThreads()
+    monkeypatch.setattr(Reader, "read", lambda *args: (seen.add(cv2.getNumThreads()), read(*args))[1])
+    assert run(small_bundle, film, *arguments).exit_code == 0
+    assert seen == {threads} and cv2.getNumThreads() == before
 
 
 def test_a_video_in_json_tells_of_tracks_and_age(small_bundle, film):
