@@ -99,7 +99,7 @@ class Reader:
         probabilities = self._classify(fitted[np.newaxis], mark)
         shown = self._shown(probabilities[0])
         box = (left, top, part.shape[1], part.shape[0])
-        readings = self._named([probabilities[0]], [box], [0]) if shown else ()
+        readings = self._named([probabilities[0].tolist()], [box], [0]) if shown else ()
         mark("postprocess")
         return readings
 
@@ -175,13 +175,12 @@ class Reader:
         return bool(sure >= self.bundle.reject.threshold)
 
     def _named(
-        self, probabilities: Sequence[NDArray[np.float32]], boxes: Sequence[Box], lines: Sequence[int]
+        self, probabilities: Sequence[list[float]], boxes: Sequence[Box], lines: Sequence[int]
     ) -> tuple[Reading, ...]:
         """Readings with their best classes."""
         labels, reject, top = self.bundle.labels, self._reject, self._top
         readings = []
-        for row, box, line in zip(probabilities, boxes, lines, strict=True):
-            values = row.tolist()
+        for values, box, line in zip(probabilities, boxes, lines, strict=True):
             order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
             best = tuple([(labels[i], values[i]) for i in order[: top + 1] if i != reject][:top])
             readings.append(Reading(*best[0], box, best, None, line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,10 @@ THIN, WIDE = 1.65, 5.5
 STROKE = 2.5
 """Mean stroke that thinner ink is widened to, in MNIST pixels: MNIST's median."""
 
+HALF = np.float32(0.5)
+
 _PHASES = np.array(PHASES, np.float32)
-_TRUST: list[float] = (np.maximum(np.arange(256, dtype=np.float32), 1) ** 4).tolist()
+_TRUST: list[np.float32] = list(np.maximum(np.arange(256, dtype=np.float32), 1) ** 4)
 """How much an end is to be trusted, by the level of its ink."""
 _LEVELS = bytes(range(256))
 """Every level."""
@@ -83,38 +86,24 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
 
     side = _side(height, width)
     box = side // FINE - 4
-    fine, zoom = _enlarged(inks, side, box * FINE)
+    fine, zooms = _enlarged(inks, side, box * FINE)
     _fill(fine)
     _widen(fine)
-    # Down and across, [2, n], are measured together.
     highest, sums, squares = _profiles(fine)
-    begin, end, anchor = _ends(highest)
-    extent = end - begin
-    size = extent / zoom
-    longest = np.maximum(size[0], size[1])
-    step = np.maximum(longest, FINE / np.minimum(zoom[0], zoom[1]))
-    step = step / box * zoom
-    cells = np.maximum(np.rint(extent / step), 1)
-    begin += (extent - cells * step) * anchor
-    begin += _phase(squares, begin, step, cells) * step * (size < NARROW * longest)
+    axes = [axis for down, across, zoom in zip(*highest, zooms, strict=True) for axis in _axes(down, across, zoom, box)]
+    _shift(axes, squares)
     # The grid starts at the ink's edge and moves by whole pixels, as MNIST's did: its own images meet their own grid.
-    grid = _grid(_size(height, width), begin, _mass(sums), step, cells)
+    grid = _grid(axes, _mass(sums), (height, width))
     rows, cols = np.empty((2, len(inks), height, width), np.float32)
-    down = np.minimum(np.maximum(grid[0, :, :height], 0), side - 1)
+    down = np.minimum(np.maximum(grid[:, 0, :height], 0), side - 1)
     down += (_count(len(inks)) * side)[:, None]
     rows[:] = down[:, :, None]
-    cols[:] = grid[1, :, None, :width]
+    cols[:] = grid[:, 1, None, :width]
     # Coming to the fine grid and from it to MNIST's each softens the edges a little; this takes it back.
     flat = fine.reshape(-1, side)
     crisp = cv2.addWeighted(flat, 1 + CRISP, cv2.blur(flat, (3, 3)), -CRISP, 0)
     digits: NDArray[np.uint8] = cv2.remap(crisp, cols.reshape(-1, width), rows.reshape(-1, width), cv2.INTER_CUBIC)
     return digits.reshape(-1, height, width)
-
-
-@cache
-def _size(height: int, width: int) -> NDArray[np.float32]:
-    """The size of a result, down and across: [2, 1]."""
-    return np.array([[height], [width]], np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -123,21 +112,23 @@ def _count(number: int) -> NDArray[np.float32]:
     return np.arange(number, dtype=np.float32)
 
 
-def _enlarged(inks: Sequence[NDArray[np.uint8]], side: int, span: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Inks, as long as `span`, in the middles of [n, side, side]; and by how much, down and across: [2, n]."""
+def _enlarged(
+    inks: Sequence[NDArray[np.uint8]], side: int, span: int
+) -> tuple[NDArray[np.uint8], list[tuple[np.float32, np.float32]]]:
+    """Inks, as long as `span`, in the middles of [n, side, side]; and by how much each, down and across."""
     import cv2
 
     fine = np.zeros((len(inks), side, side), np.uint8)
-    zoom = []
+    zooms = []
     for sheet, ink in zip(fine, inks, strict=True):
         height, width = ink.shape
         ratio = span / max(height, width)
         h, w = max(1, round(height * ratio)), max(1, round(width * ratio))
-        zoom.append((h / height, w / width))
+        zooms.append((np.float32(h / height), np.float32(w / width)))
         top, left = (side - h) // 2, (side - w) // 2
         how = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
         cv2.resize(ink, (w, h), dst=sheet[top : top + h, left : left + w], interpolation=how)
-    return fine, np.array(zoom, np.float32).T
+    return fine, zooms
 
 
 def _fill(fine: NDArray[np.uint8]) -> None:
@@ -174,17 +165,23 @@ def _widen(fine: NDArray[np.uint8]) -> None:
             fine[i] = cv2.dilate(fine[i], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
 
 
-def _profiles(fine: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-    """Highest level, sum and sum of squares of each row, then of each column, of [n, side, side]: [2, n, side] each."""
+def _profiles(
+    fine: NDArray[np.uint8],
+) -> tuple[tuple[list[bytes], list[bytes]], NDArray[np.float32], NDArray[np.float32]]:
+    """Of each row, then of each column of each of [n, side, side]: highest level, sum, sum of squares.
+
+    Returns:
+        The levels as two lists of n profiles, the sums as [2, n, side] each.
+    """
     import cv2
 
     count, side = fine.shape[:2]
     # Laid side by side, standing on their sides, then as they are: one long pass takes a fifth of many short ones.
     beside = np.concatenate([cv2.transpose(fine.reshape(-1, side)), fine.swapaxes(0, 1).reshape(side, -1)], axis=1)
-    highest = np.maximum.reduce(beside, axis=0)
+    highest = np.maximum.reduce(beside, axis=0).tobytes()
     sums, squares = (cv2.reduce(beside, 0, how, dtype=cv2.CV_32F) for how in (cv2.REDUCE_SUM, cv2.REDUCE_SUM2))
-    shape = (2, count, side)
-    return highest.reshape(shape), sums.reshape(shape), squares.reshape(shape)
+    profiles = [highest[start : start + side] for start in range(0, len(highest), side)]
+    return (profiles[:count], profiles[count:]), sums.reshape(2, count, side), squares.reshape(2, count, side)
 
 
 def _mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -194,26 +191,48 @@ def _mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
     return mass
 
 
-def _ends(profiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Where the ink begins and ends along profiles [2, n, side], and how much more the end is to be trusted, 0..1.
+@dataclass(slots=True)
+class _Axis:
+    """How the pixels of a digit lie along one axis of its fine grid.
 
-    An end is where the ink has half the level that it has a little further in. The stronger it is there, the plainer.
+    A handful of numbers of each digit: as scalars, of NumPy's for its rounding, they cost less than arrays of them.
 
-    Returns:
-        float32 [2, n] each.
+    Attributes:
+        begin: Where the ink begins.
+        step: Size of a pixel.
+        cells: Pixels of the ink.
+        narrow: Whether the ink does not fill the box along it.
     """
-    *axes, side = profiles.shape
-    edges = profiles.tobytes()
-    rows = [edges[start : start + side] for start in range(0, len(edges), side)]
-    found = np.array([end for row in rows for end in (_end(row), _end(row[::-1]))]).reshape(*axes, 2, 4)
-    place = found[..., 0] - (found[..., 1] / found[..., 2]).astype(np.float32) + 0.5
-    trust = found[..., 3].astype(np.float32)
-    begin, end = place.astype(np.float32).transpose(2, 0, 1)
-    return begin, np.float32(side) - end, trust[..., 1] / (trust[..., 0] + trust[..., 1])
+
+    begin: np.float32
+    step: np.float32
+    cells: int
+    narrow: bool
 
 
-def _end(profile: bytes) -> tuple[int, float, int, float]:
-    """Where a profile first has half of its ink's level, by how much more, how steep it is there; how plain the level.
+def _axes(down: bytes, across: bytes, zoom: tuple[np.float32, np.float32], box: int) -> list[_Axis]:
+    """Both axes of a digit, from its profiles, by how much it was enlarged along each, for a box of so many pixels."""
+    ends = _ends(down), _ends(across)
+    sizes = [(end - begin) / times for (begin, end, _), times in zip(ends, zoom, strict=True)]
+    longest = max(sizes)
+    pixel = max(longest, FINE / min(zoom)) / box
+    axes = []
+    for (begin, end, anchor), size, times in zip(ends, sizes, zoom, strict=True):
+        extent, step = end - begin, pixel * times
+        cells = max(round(float(extent / step)), 1)
+        axes.append(_Axis(begin + (extent - cells * step) * anchor, step, cells, bool(size < NARROW * longest)))
+    return axes
+
+
+def _ends(profile: bytes) -> tuple[np.float32, np.float32, np.float32]:
+    """Where the ink begins and ends along a profile, and how much more the end is to be trusted, 0..1."""
+    begin, first = _end(profile)
+    end, last = _end(profile[::-1])
+    return begin, np.float32(len(profile)) - end, last / (first + last)
+
+
+def _end(profile: bytes) -> tuple[np.float32, np.float32]:
+    """Where a profile first has half the level that it has a little further in; and how plain that level is.
 
     Bytes are looked through in a fraction of the time that arrays of their size take.
     """
@@ -221,7 +240,8 @@ def _end(profile: bytes) -> tuple[int, float, int, float]:
     level = max(profile[first], profile[min(first + INSET, len(profile) - 1)])
     half = max(level / 2, FAINT)
     at = max(_first(profile, ceil(half)), 1)
-    return at, profile[at] - half, max(profile[at] - profile[at - 1], 1), _TRUST[level]
+    steep = max(profile[at] - profile[at - 1], 1)
+    return np.float32(at - float(np.float32((profile[at] - half) / steep)) + 0.5), _TRUST[level]
 
 
 def _first(profile: bytes, level: int) -> int:
@@ -229,31 +249,31 @@ def _first(profile: bytes, level: int) -> int:
     return (len(profile) - len(profile.lstrip(_LEVELS[:level]))) % len(profile)
 
 
-def _phase(
-    squares: NDArray[np.float32], begin: NDArray[np.float32], step: NDArray[np.float32], cells: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """The one of `PHASES` at which the pixels of a digit hold most of its energy: [2, n].
+def _shift(axes: Sequence[_Axis], squares: NDArray[np.float32]) -> None:
+    """Shift what is narrow by the one of `PHASES` at which the pixels of a digit hold most of its energy.
 
     Between two pixels of an image that was enlarged each level is a mean of theirs, so it is crispest on its own grid.
 
     Args:
+        axes: Down and across, of each of n digits.
         squares: [2, n, side]; sums of squares along the fine grid.
-        begin: [2, n]; where the ink begins there.
-        step: [2, n]; size of a pixel there.
-        cells: [2, n]; pixels of the ink.
     """
     import cv2
 
-    side = squares.shape[2]
-    places = _middles(side).take(cells.reshape(-1).astype(np.intp), axis=0)
-    places *= step.reshape(-1, 1)
-    places += begin.reshape(-1, 1) - 0.5
+    narrow = [i for i, axis in enumerate(axes) if axis.narrow]
+    if not narrow:
+        return
+    count, side = squares.shape[1:]
+    chosen = [axes[i] for i in narrow]
+    places = _middles(side).take([axis.cells for axis in chosen], axis=0)
+    places *= np.array([[axis.step] for axis in chosen])
+    places += np.array([[axis.begin - HALF] for axis in chosen])
     rows = np.empty_like(places)
-    rows[:] = _count(len(rows))[:, None]
+    rows[:] = np.array([[i % 2 * count + i // 2] for i in narrow], np.float32)
     taken = cv2.remap(squares.reshape(-1, side), places, rows, cv2.INTER_LINEAR)
-    energy = np.add.reduce(taken.reshape(*begin.shape, len(PHASES), -1), axis=3)
-    best: NDArray[np.float32] = _PHASES.take(energy.argmax(axis=2))
-    return best
+    energy = np.add.reduce(taken.reshape(len(narrow), len(PHASES), -1), axis=2)
+    for axis, best in zip(chosen, energy.argmax(axis=1).tolist(), strict=True):
+        axis.begin += _PHASES[best] * axis.step
 
 
 @cache
@@ -266,21 +286,21 @@ def _middles(side: int) -> NDArray[np.float32]:
     return middles.reshape(len(cells), -1)
 
 
-def _grid(
-    size: NDArray[np.float32],
-    begin: NDArray[np.float32],
-    mass: NDArray[np.float32],
-    step: NDArray[np.float32],
-    cells: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Positions [2, n, longer size] in the fine grid of the pixels of the result; sizes are [2, 1], all else [2, n]."""
-    centre = (mass + 0.5 - begin) / step - 0.5
-    shift = np.minimum(np.maximum(np.rint(size / 2 - centre), 0), size - cells)  # there are never more cells than size
-    grid: NDArray[np.float32] = _count(int(max(size[0, 0], size[1, 0]))) + (0.5 - shift)[..., None]
-    grid *= step[..., None]
-    grid += (begin - 0.5)[..., None]
+def _grid(axes: Sequence[_Axis], mass: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Positions in the fine grid of the pixels of the result, down and across: [n, 2, longer size]; mass is [2, n]."""
+    shifts = []
+    for i, (axis, centre) in enumerate(zip(axes, mass.T.flat, strict=True)):
+        length = size[i % 2]
+        middle = (centre + HALF - axis.begin) / axis.step - HALF
+        # There are never more cells than pixels.
+        shifts.append(min(max(round(float(length / 2 - middle)), 0), length - axis.cells))
+    placed = np.array([(0.5 - shift, axis.step, axis.begin - HALF) for shift, axis in zip(shifts, axes, strict=True)])
+    offset, step, begin = placed.astype(np.float32).T[..., None]
+    grid: NDArray[np.float32] = _count(max(size)) + offset
+    grid *= step
+    grid += begin
     # In the 32nds that OpenCV's remap knows, so that a digit's place in the sheet does not round it otherwise.
     grid *= 32
     np.rint(grid, out=grid)
     grid /= 32
-    return grid
+    return grid.reshape(-1, 2, max(size))

@@ -34,12 +34,12 @@ class Digit:
     Attributes:
         candidate: Where and what it looks like.
         line: Number of its line, from 0 at the top.
-        probabilities: float32 [classes].
+        probabilities: Of each class.
     """
 
     candidate: Candidate
     line: int
-    probabilities: NDArray[np.float32]
+    probabilities: list[float]
 
 
 def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int | None, threshold: float) -> list[Digit]:
@@ -62,10 +62,11 @@ def decide(candidates: Sequence[Candidate], classify: Classify, *, reject: int |
     probabilities = classify(pixels)
     if reject is not None:
         probabilities = settled(pixels, probabilities, classify, reject)
-    good = [sure >= threshold for sure in _digit(probabilities, reject)]
+    rows = probabilities.tolist()
+    good = [(max(row) if reject is None else 1 - row[reject]) >= threshold for row in rows]
     if all(good):  # Nothing goes, so the lines stay those that `locate` has found.
-        return [Digit(c, c.line, p) for c, p in zip(candidates, probabilities, strict=True)]
-    digits = [(c, p) for c, p, g in zip(candidates, probabilities, good, strict=True) if g]
+        return [Digit(c, c.line, row) for c, row in zip(candidates, rows, strict=True)]
+    digits = [(c, row) for c, row, g in zip(candidates, rows, good, strict=True) if g]
     if reject is not None and len(digits) >= NEIGHBOURS:
         beside = [c.box for c, _ in digits]
         for candidate, is_digit in zip(candidates, good, strict=True):
@@ -87,16 +88,9 @@ def _in_line(candidate: Candidate, digits: Sequence[tuple[int, int, int, int]]) 
     return any(abs(y + tall / 2 - middle) <= 0.5 * usual for _, y, _, tall in digits)
 
 
-def _digit(probabilities: NDArray[np.float32], reject: int | None) -> list[float]:
-    """How sure it is that each of [n, classes] is a digit at all."""
-    if reject is None:
-        return [max(row) for row in probabilities.tolist()]
-    return [1 - none for none in probabilities[:, reject].tolist()]
-
-
 def _cut(
     candidate: Candidate, classify: Classify, reject: int, threshold: float
-) -> list[tuple[Candidate, NDArray[np.float32]]]:
+) -> list[tuple[Candidate, list[float]]]:
     """The parts of the best way to cut a candidate, if all of them are digits beyond doubt; else nothing."""
     ways = split(candidate)
     if not ways:
@@ -106,7 +100,7 @@ def _cut(
     named = probabilities.copy()
     named[:, reject] = 0
     digits, strokes = named.max(axis=1).tolist(), (named.argmax(axis=1) == STROKE).tolist()
-    best: list[tuple[Candidate, NDArray[np.float32]]] = []
+    best: list[tuple[Candidate, list[float]]] = []
     best_score, start = threshold, 0
     for way in ways:
         own = slice(start, start + len(way))
@@ -114,6 +108,6 @@ def _cut(
         proven = not any(strokes[own]) or (score >= SURE and not all(strokes[own]))
         if proven and score >= best_score:
             best_score = score
-            best = list(zip(way, probabilities[own], strict=True))
+            best = list(zip(way, probabilities[own].tolist(), strict=True))
         start = own.stop
     return best

@@ -81,9 +81,16 @@ def _pieces(ink: Ink) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """Connected ink: a label for each pixel, and x, y, width, height, area of each label; 0 is what is not ink."""
     import cv2
 
+    mask = ink.mask
+    x, y, width, height = cv2.boundingRect(mask)
+    # Only where there is ink. The search goes by blocks of 2x2 pixels: with the same blocks the numbers are the same.
+    window = (slice(y & ~1, y + max(height, 1)), slice(x & ~1, x + max(width, 1)))
     # 16-bit labels are found in a third of the time; there are never more pieces than ink pixels.
-    kind = cv2.CV_16U if cv2.countNonZero(ink.mask) < 65535 else cv2.CV_32S
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.mask, connectivity=8, ltype=kind)
+    small = width * height < 65535 or cv2.countNonZero(mask) < 65535
+    labels: NDArray[Any] = np.zeros(mask.shape, np.uint16 if small else np.int32)
+    kind = cv2.CV_16U if small else cv2.CV_32S
+    stats = cv2.connectedComponentsWithStats(mask[window], labels[window], connectivity=8, ltype=kind)[2]
+    stats[:, :2] += window[1].start, window[0].start
     return labels, stats
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -178,9 +177,9 @@ def _threshold(
     """
     import cv2
 
-    counts, pixels = _histogram(ink)
-    if not cv2.countNonZero(counts[ceil(PLAIN * LEAST) :]):
+    if cv2.norm(_half(ink), cv2.NORM_INF) < PLAIN * LEAST:  # as is mostly so of the other polarity
         return None
+    counts, pixels = _histogram(ink)
     noise = _noise(counts, pixels)
     if noise > 8:
         ink = cv2.GaussianBlur(ink, (5, 5), 0)
@@ -214,11 +213,16 @@ def _noise(counts: NDArray[np.float32], pixels: int) -> float:
     return LEAST / 0.674
 
 
+def _half(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Every other row, which tells enough of the levels."""
+    return ink[::2]
+
+
 def _histogram(ink: NDArray[np.uint8]) -> tuple[NDArray[np.float32], int]:
-    """How often there is each level, and of how many pixels: half of the rows tell enough."""
+    """How often there is each level, and of how many pixels."""
     import cv2
 
-    half = ink[::2]
+    half = _half(ink)
     counts: NDArray[Any] = cv2.calcHist([half], [0], None, [256], [0, 256])
     return counts.reshape(-1), half.size
 
