@@ -37,7 +37,7 @@ THIN, WIDE = 1.65, 5.5
 STROKE = 2.5
 """Mean stroke that thinner ink is widened to, in MNIST pixels: MNIST's median."""
 
-HALF = np.float32(0.5)
+HALF, ONE = np.float32(0.5), np.float32(1)
 
 _PHASES = np.array(PHASES, np.float32)
 _TRUST: list[np.float32] = list(np.maximum(np.arange(256, dtype=np.float32), 1) ** 4)
@@ -184,11 +184,11 @@ def _profiles(
     return (profiles[:count], profiles[count:]), sums.reshape(2, count, side), squares.reshape(2, count, side)
 
 
-def _mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Centre of mass, down and across, from the sums of rows and columns [2, n, side]: float32 [2, n]."""
-    mass: NDArray[Any] = sums @ _count(sums.shape[2])
-    mass /= np.maximum(np.add.reduce(sums[0], axis=1), 1)
-    return mass
+def _mass(sums: NDArray[np.float32]) -> list[np.float32]:
+    """Centres of mass, down and across in turn, of n digits, from the sums of rows and columns [2, n, side]."""
+    moments = sums @ _count(sums.shape[2])
+    totals = np.add.reduce(sums[0], axis=1)
+    return [moment / max(total, ONE) for down, across, total in zip(*moments, totals) for moment in (down, across)]
 
 
 @dataclass(slots=True)
@@ -265,11 +265,13 @@ def _shift(axes: Sequence[_Axis], squares: NDArray[np.float32]) -> None:
         return
     count, side = squares.shape[1:]
     chosen = [axes[i] for i in narrow]
+    placed = [(axis.step, axis.begin - HALF, i % 2 * count + i // 2) for i, axis in zip(narrow, chosen, strict=True)]
+    step, begin, row = np.array(placed, np.float32).T[..., None]
     places = _middles(side).take([axis.cells for axis in chosen], axis=0)
-    places *= np.array([[axis.step] for axis in chosen])
-    places += np.array([[axis.begin - HALF] for axis in chosen])
+    places *= step
+    places += begin
     rows = np.empty_like(places)
-    rows[:] = np.array([[i % 2 * count + i // 2] for i in narrow], np.float32)
+    rows[:] = row
     taken = cv2.remap(squares.reshape(-1, side), places, rows, cv2.INTER_LINEAR)
     energy = np.add.reduce(taken.reshape(len(narrow), len(PHASES), -1), axis=2)
     for axis, best in zip(chosen, energy.argmax(axis=1).tolist(), strict=True):
@@ -286,21 +288,22 @@ def _middles(side: int) -> NDArray[np.float32]:
     return middles.reshape(len(cells), -1)
 
 
-def _grid(axes: Sequence[_Axis], mass: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Positions in the fine grid of the pixels of the result, down and across: [n, 2, longer size]; mass is [2, n]."""
-    shifts = []
-    for i, (axis, centre) in enumerate(zip(axes, mass.T.flat, strict=True)):
+def _grid(axes: Sequence[_Axis], masses: Sequence[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Positions in the fine grid of the pixels of the result, down and across: [n, 2, longer size].
+
+    In the 32nds that OpenCV's remap knows, so that a digit's place in the sheet does not round it otherwise.
+    """
+    placed = []
+    for i, (axis, mass) in enumerate(zip(axes, masses, strict=True)):
         length = size[i % 2]
-        middle = (centre + HALF - axis.begin) / axis.step - HALF
+        middle = (mass + HALF - axis.begin) / axis.step - HALF
         # There are never more cells than pixels.
-        shifts.append(min(max(round(float(length / 2 - middle)), 0), length - axis.cells))
-    placed = np.array([(0.5 - shift, axis.step, axis.begin - HALF) for shift, axis in zip(shifts, axes, strict=True)])
-    offset, step, begin = placed.astype(np.float32).T[..., None]
+        shift = min(max(round(float(length / 2 - middle)), 0), length - axis.cells)
+        placed.append((0.5 - shift, axis.step * 32, (axis.begin - HALF) * 32))
+    offset, step, begin = np.array(placed, np.float32).T[..., None]
     grid: NDArray[np.float32] = _count(max(size)) + offset
     grid *= step
     grid += begin
-    # In the 32nds that OpenCV's remap knows, so that a digit's place in the sheet does not round it otherwise.
-    grid *= 32
     np.rint(grid, out=grid)
-    grid /= 32
+    grid *= 1 / 32
     return grid.reshape(-1, 2, max(size))
