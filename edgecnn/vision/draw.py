@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edgecnn.errors import ArgumentError
-from edgecnn.vision.place import Ground, beside, corners, least
+from edgecnn.vision.place import Ground, beside, corners, label_boxes, least
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def draw(
     """Draw readings over a picture.
 
     The number and the status go where they hide the least of the boxes. A label lies above its box, or beside it where
-    something else is there; where the labels of neighbours would overlap they leave the probability out.
+    something else is there; it leaves the probability out where there is no free place for both.
 
     Args:
         picture: uint8 [h, w, 3] BGR or [h, w] grey, of any size; it stays as it is.
@@ -79,12 +79,12 @@ def _write_over(canvas: NDArray[np.uint8], readings: Sequence[Reading], text: st
     height, width = canvas.shape[:2]
     size = (height, width)
     scale, gap = min(size) / 900, 2 + _thickness(canvas)
-    plates = [_plate(f"{reading.label} {reading.probability:.0%}", max(SMALLEST, scale), width) for reading in readings]
+    forms = [_forms(reading, max(SMALLEST, scale), width) for reading in readings]
     labels = Ground(
-        next(beside(reading.box, plate.wide, plate.tall, size, gap))
-        for reading, plate in zip(readings, plates, strict=True)
+        next(beside(reading.box, long.wide, long.tall, size, gap))
+        for reading, (long, _) in zip(readings, forms, strict=True)
     )
-    taken = Ground(reading.box for reading in readings)
+    taken = Ground(_framed(reading.box, gap) for reading in readings)
     for line, type_size, places in ((text, 2.2 * scale, NUMBER), (status, scale, STATUS)):
         if line:
             plate = _plate(line, max(SMALLEST, type_size), width)
@@ -93,13 +93,10 @@ def _write_over(canvas: NDArray[np.uint8], readings: Sequence[Reading], text: st
             spot = least(spots, lambda spot: 8 * taken.hidden(spot) + labels.hidden(spot))
             taken.take(spot)
             _write(canvas, plate, spot, WHITE)
-    for reading, plate in zip(readings, plates, strict=True):
-        above = next(beside(reading.box, plate.wide, plate.tall, size, gap))
-        if labels.hidden(above) > plate.wide * plate.tall:  # more than itself: that of a neighbour, too
-            plate = _plate(reading.label, max(SMALLEST, scale), width)
-        spot = least(beside(reading.box, plate.wide, plate.tall, size, gap), taken.hidden)
-        taken.take(spot)
-        _write(canvas, plate, spot, _colour(reading))
+    extents = [((long.wide, long.tall), (short.wide, short.tall)) for long, short in forms]
+    found = label_boxes([reading.box for reading in readings], extents, taken, size, gap)
+    for reading, plates, label in zip(readings, forms, found, strict=True):
+        _write(canvas, plates[label.short], label.spot, _colour(reading))
 
 
 class _Plate(NamedTuple):
@@ -111,6 +108,11 @@ class _Plate(NamedTuple):
     wide: int
     tall: int
     origin: tuple[int, int]
+
+
+def _forms(reading: Reading, size: float, room: int) -> tuple[_Plate, _Plate]:
+    """The label with the probability and without it."""
+    return _plate(f"{reading.label} {reading.probability:.0%}", size, room), _plate(reading.label, size, room)
 
 
 @lru_cache(1024)
@@ -145,6 +147,12 @@ def _frame(canvas: NDArray[np.uint8], box: Box, colour: Colour, thick: int) -> N
     for out in range(1, thick + 3):
         shade = colour if 1 < out < thick + 2 else PLATE
         cv2.rectangle(canvas, (x - out, y - out), (x + w - 1 + out, y + h - 1 + out), shade)
+
+
+def _framed(box: Box, out: int) -> Box:
+    """A box with its frame."""
+    x, y, w, h = box
+    return x - out, y - out, w + 2 * out, h + 2 * out
 
 
 def _within(box: Box, canvas: NDArray[np.uint8]) -> Box:

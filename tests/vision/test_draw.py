@@ -11,6 +11,7 @@ from edgecnn.errors import ArgumentError
 from edgecnn.spec import Reading
 from edgecnn.vision import draw as module
 from edgecnn.vision.draw import PLATE, SURE, UNSURE, WHITE, draw
+from edgecnn.vision.place import Ground, label_boxes
 
 STATUS = "30.0 fps  age 12 ms  dropped 3"
 
@@ -129,10 +130,35 @@ def test_labels_of_neighbours_do_not_overlap(step, y, written):
     assert not any(overlap(one, other) for i, one in enumerate(spots) for other in spots[:i])
 
 
-def test_the_probability_is_left_out_only_where_there_is_no_room_for_it(written):
-    near, far = digits("12", 30, 100, 40, 30), digits("34", 30, 300, 200)
-    draw(np.zeros((480, 640, 3), np.uint8), near + far)
-    assert [text for text, _ in written] == ["1", "2", "3 97%", "4 97%"]
+@pytest.mark.parametrize(
+    ("readings", "labels"),
+    [
+        (digits("12", 30, 100, 40, 30), ["1 97%", "2 97%"]),  # one above, one below
+        (digits("1234", 30, 100, 60, 55), ["1 97%", "2 97%", "3 97%", "4 97%"]),
+        (digits("123", 40, 0, 40, 30), ["1 97%", "2", "3 97%"]),  # only below is room
+        (digits("123", 0, 0, 28, 22), ["1", "2", "3 97%"]),
+        (digits("12", 30, 100, 40, 30) + digits("3", 30, 200, 40, 30), ["1 97%", "2 97%", "3 97%"]),
+    ],
+)
+def test_the_probability_is_left_out_only_where_there_is_no_room_for_it(readings, labels, written):
+    picture = np.zeros((480, 640, 3), np.uint8)
+    drawn = draw(picture, readings)
+    assert [text for text, _ in written] == labels
+    assert visible(drawn, picture, readings) == 1
+
+
+def test_a_label_that_made_room_for_another_one_goes_where_it_is_whole():
+    lower, upper = (100, 100, 30, 30), (120, 40, 20, 39)
+    walls = [(60, 0, 57, 80), (117, 0, 26, 37), (143, 0, 100, 80)]  # the upper one has room below alone
+    labels = label_boxes([lower, upper], [((50, 15), (15, 15))] * 2, Ground([lower, upper, *walls]), (300, 300), 3)
+    assert [label.spot for label in labels] == [(97, 133, 50, 15), (117, 82, 50, 15)]
+
+
+def test_a_label_hides_no_frame_of_another_box(written):
+    readings = [Reading("0", 1.0, (72, 350, 22, 24)), Reading("7", 1.0, (105, 347, 18, 35))]
+    draw(np.zeros((594, 410, 3), np.uint8), readings)
+    x, y, w, h = readings[1].box
+    assert not overlap(dict(written)["0 100%"], (x - 3, y - 3, x + w + 3, y + h + 3))
 
 
 def test_a_reading_of_a_whole_picture_keeps_its_probability(written):
