@@ -64,7 +64,7 @@ class Observation:
         Drawn when first asked for, then shared.
 
         Returns:
-            uint8 [h, w, 3] BGR; not to be written to.
+            uint8 [h, w, 3] BGR; of a small frame `edgecnn.vision.draw.zoom` times as large. Not to be written to.
         """
         from edgecnn.vision.draw import draw
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +34,16 @@ UNSURE: Colour = (60, 190, 255)
 """Box of any other reading."""
 SMALLEST = 0.36
 """Size of type below which nobody can read it; a digit is then 10 pixels tall."""
+LEGIBLE = 200
+"""Pixels of the shorter side below which a picture is enlarged: type that can be read would cover it."""
+LARGEST = 2000
+"""Most pixels of the longer side of a picture that was enlarged."""
+
+
+def zoom(picture: NDArray[np.uint8]) -> int:
+    """How many times as large as the picture what `draw` makes of it is: 1, for a small picture more."""
+    short, long = sorted(picture.shape[:2])
+    return int(max(1, min(-(-LEGIBLE // short), LARGEST // long)))
 
 
 def draw(
@@ -45,7 +56,8 @@ def draw(
     """Draw readings over a picture.
 
     The number and the status go where they hide the least of the boxes. A label lies above its box, or beside it where
-    something else is there; it leaves the probability out where there is no free place for both.
+    something else is there; it leaves the probability out where there is no free place for both. A picture that type
+    would cover is enlarged first, by a whole number, its pixels as they are.
 
     Args:
         picture: uint8 [h, w, 3] BGR or [h, w] grey, of any size; it stays as it is.
@@ -55,7 +67,7 @@ def draw(
         roi: The region that was looked at, which gets a thin frame; None when that was the whole picture.
 
     Returns:
-        uint8 [h, w, 3] BGR, a copy.
+        uint8 [h, w, 3] BGR, a copy; of a small picture `zoom` times as large.
 
     Raises:
         ArgumentError: dtype or shape is none of these.
@@ -65,6 +77,11 @@ def draw(
     import cv2
 
     canvas: NDArray[np.uint8] = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture.copy()
+    times = zoom(picture)
+    if times > 1:
+        canvas = canvas.repeat(times, axis=0).repeat(times, axis=1)
+        readings = [replace(reading, box=scaled(reading.box, times)) for reading in readings]
+        roi = None if roi is None else scaled(roi, times)
     thick = _thickness(canvas)
     if roi is not None:
         _frame(canvas, _within(roi, canvas), WHITE, 1)
@@ -72,6 +89,12 @@ def draw(
         _frame(canvas, reading.box, _colour(reading), thick)
     _write_over(canvas, readings, text.replace("|", " | "), status)
     return canvas
+
+
+def scaled(box: Box, times: int) -> Box:
+    """A box of a picture in what `draw` makes of it, `zoom` times as large."""
+    x, y, width, height = box
+    return x * times, y * times, width * times, height * times
 
 
 def _write_over(canvas: NDArray[np.uint8], readings: Sequence[Reading], text: str, status: str) -> None:

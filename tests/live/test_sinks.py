@@ -100,7 +100,7 @@ def test_a_video_is_saved_frame_by_frame_and_whole_or_not_at_all(tmp_path, suffi
     pictures = []
     while (read := capture.read())[0]:
         pictures.append(read[1])
-    assert len(pictures) == 11 and pictures[0].shape == PAPER.shape
+    assert len(pictures) == 11 and pictures[0].shape == observation().overlay().shape
     assert np.abs(pictures[0].astype(int) - observation().overlay()).mean() < 8
     assert pictures[-1].mean() < pictures[0].mean()
 

@@ -134,9 +134,19 @@ def shows(screen: Screen, condition: Callable[[np.ndarray], bool]) -> None:
     wait(seen)
 
 
+def near(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """Which pixels are about of a colour."""
+    return np.abs(picture.astype(int) - colour).max(axis=2) < 40
+
+
+def centre(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """The middle, y and x, of what is of a colour; the few pixels of it on the desktop around do not count."""
+    return np.median(np.argwhere(near(picture, colour)), axis=0)
+
+
 def green(picture: np.ndarray) -> int:
     """Pixels in the colour of a sure reading's box."""
-    return int((np.abs(picture.astype(int) - (80, 220, 80)).max(axis=2) < 40).sum())
+    return int(near(picture, (80, 220, 80)).sum())
 
 
 def test_the_window_shows_what_is_read_and_q_ends_it(screen, small_bundle, film):
@@ -178,6 +188,19 @@ def test_a_wrong_label_is_corrected_into_a_data_set(screen, small_bundle, film):
     wait(lambda: len(list(screen.folder.glob("set/3/*.png"))) == 1)
     (crop,) = screen.folder.glob("set/3/*.png")
     assert cv2.imread(str(crop), cv2.IMREAD_UNCHANGED).shape == (28, 28)
+    screen.press("q")
+    assert screen.ends() == 0
+
+
+def test_the_reading_that_is_corrected_is_framed_where_it_is_in_a_small_picture(screen, small_bundle, scene):
+    cv2.imwrite(str(screen.folder / "small.png"), scene("5", (150, 110), zoom=2, at=(60, 40)))
+    screen.run(small_bundle, "small.png", "--show")
+    shows(screen, lambda picture: green(picture) > 100)
+    box = centre(screen.picture(), (80, 220, 80))
+    screen.press("c")
+    shows(screen, lambda picture: bool(near(picture, (0, 0, 255)).sum() > 100))
+    assert np.abs(centre(screen.picture(), (0, 0, 255)) - box).max() < 40
+    screen.press("Escape")
     screen.press("q")
     assert screen.ends() == 0
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgecnn.errors import ArgumentError
 from edgecnn.spec import Reading
 from edgecnn.vision import draw as module
-from edgecnn.vision.draw import PLATE, SURE, UNSURE, WHITE, draw
+from edgecnn.vision.draw import PLATE, SURE, UNSURE, WHITE, draw, scaled, zoom
 from edgecnn.vision.place import Ground, label_boxes
 
 STATUS = "30.0 fps  age 12 ms  dropped 3"
@@ -41,8 +41,10 @@ def digits(text, x=30, y=100, step=90, width=50, height=80):
 
 def visible(drawn, picture, readings):
     """The least share of a box that is as it was."""
-    same = (drawn == picture).all(axis=2)
-    return min(same[y : y + h, x : x + w].mean() for x, y, w, h in (reading.box for reading in readings))
+    times = zoom(picture)
+    same = (drawn == picture.repeat(times, 0).repeat(times, 1)).all(axis=2)
+    boxes = (scaled(reading.box, times) for reading in readings)
+    return min(same[y : y + h, x : x + w].mean() for x, y, w, h in boxes)
 
 
 def has(picture, colour):
@@ -81,13 +83,35 @@ def test_an_unsure_reading_has_another_colour():
 
 
 def test_nothing_is_drawn_where_there_is_nothing_to_say():
-    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    picture = np.random.default_rng(0).integers(0, 256, (248, 264, 3), np.uint8)
     drawn = draw(picture, [])
     assert np.array_equal(drawn, picture) and drawn is not picture
 
 
 def test_grey_becomes_colour():
-    assert draw(np.zeros((48, 64), np.uint8), []).shape == (48, 64, 3)
+    assert draw(np.zeros((248, 264), np.uint8), []).shape == (248, 264, 3)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "times"),
+    [(28, 28, 8), (199, 640, 2), (200, 200, 1), (480, 640, 1), (48, 640, 3), (3, 17_000, 1), (1, 1, 200)],
+)
+def test_a_small_picture_is_enlarged_by_a_whole_number_its_pixels_as_they_are(height, width, times):
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    drawn = draw(picture, [])
+    assert zoom(picture) == times and drawn.shape == (height * times, width * times, 3)
+    assert (drawn.reshape(height, times, width, times, 3) == picture[:, None, :, None]).all()
+
+
+def test_a_digit_of_mnist_s_size_stays_visible_under_a_label_and_a_number_that_can_be_read(written):
+    picture = np.full((28, 28), 200, np.uint8)
+    reading = Reading("7", 0.97, (4, 4, 20, 20))
+    drawn = draw(picture, [reading], "7", roi=(2, 2, 24, 24))
+    x, y, width, height = scaled(reading.box, 8)
+    assert (drawn[y : y + height, x : x + width] == 200).all()
+    assert has(drawn[y - 2 : y, x : x + width], SURE) and has(drawn[16 - 3 : 16, 20:200], WHITE)
+    assert [text for text, _ in written] == ["7", "7 97%"]
+    assert all(bottom - top >= 14 for _, (_, top, _, bottom) in written)
 
 
 FREE = {"upper left": (0, 0), "upper right": (420, 0), "lower left": (0, 380), "lower right": (420, 380)}
@@ -107,8 +131,7 @@ def test_the_number_and_the_status_hide_no_box_while_there_is_room(free, written
 def test_a_small_picture_stays_visible():
     picture = np.full((60, 120, 3), 200, np.uint8)
     readings = digits("507", 10, 14, 36, 28, 32)
-    assert visible(draw(picture, readings, "507"), picture, readings) > 0.8
-    assert visible(draw(picture, readings, "507", "0:00:01.64"), picture, readings) > 0.4
+    assert visible(draw(picture, readings, "507", "0:00:01.64"), picture, readings) == 1
 
 
 def test_the_number_hides_the_least_where_it_has_to_hide_something(written):
@@ -166,7 +189,7 @@ def test_a_reading_of_a_whole_picture_keeps_its_probability(written):
     assert [text for text, _ in written] == ["cat 97%"]
 
 
-@pytest.mark.parametrize(("height", "least", "most"), [(60, 14, 20), (480, 30, 60), (1440, 90, 180)])
+@pytest.mark.parametrize(("height", "least", "most"), [(60, 14, 30), (200, 14, 30), (480, 30, 60), (1440, 90, 180)])
 def test_the_number_is_as_large_as_the_picture_allows(height, least, most, written):
     draw(np.zeros((height, 2 * height, 3), np.uint8), [], "507")
     ((_, (_, top, _, bottom)),) = written
@@ -183,7 +206,8 @@ def test_any_picture_and_any_box(size, box, text):
     drawn = draw(
         np.zeros((*size, 3), np.uint8), [Reading("9", 0.5, box)], text, STATUS, roi=(size[1] // 2, 0, 200, size[0])
     )
-    assert drawn.shape == (*size, 3)
+    times = zoom(np.zeros(size, np.uint8))
+    assert drawn.shape == (size[0] * times, size[1] * times, 3)
 
 
 @pytest.mark.parametrize("picture", [np.zeros((5, 5), np.float32), np.zeros((5, 5, 4), np.uint8)])

@@ -183,14 +183,14 @@ def test_every_other_address_gets_a_token(serve) -> None:
 
 def test_stream_gives_pictures_and_readings(serve) -> None:
     page = serve()
-    page.take(observation(0, "42"))
+    page.take(observation(0, "42", side=240))
     with socket.create_connection(("127.0.0.1", page.port), timeout=30) as raw:
         raw.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
         got = b""
         while b"\xff\xd9" not in got:
             got += raw.recv(65536)
     jpeg = got[got.index(b"\xff\xd8") : got.index(b"\xff\xd9") + 2]
-    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (96, 96, 3)
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (240, 240, 3)
     with socket.create_connection(("127.0.0.1", page.port), timeout=30) as raw:
         raw.sendall(b"GET /api/readings HTTP/1.1\r\nHost: localhost\r\n\r\n")
         got = b""

@@ -65,9 +65,9 @@ class Window:
         import cv2
 
         if self._last is None or self._last.frame.picture.shape != observation.frame.picture.shape:
-            height, width = observation.frame.picture.shape[:2]
-            zoom = min(1.0, 1280 / width, 800 / height)
-            cv2.resizeWindow(TITLE, max(160, round(width * zoom)), max(120, round(height * zoom)))
+            height, width = observation.overlay().shape[:2]
+            share = min(1.0, 1280 / width, 800 / height)
+            cv2.resizeWindow(TITLE, max(160, round(width * share)), max(120, round(height * share)))
         self._last = observation
         self._refresh()
 
@@ -116,10 +116,13 @@ class Window:
     def _annotated(self, picture: NDArray[np.uint8], lines: list[str]) -> NDArray[np.uint8]:
         import cv2
 
+        from edgecnn.vision.draw import scaled, zoom
+
         picture = picture.copy()
         height = picture.shape[0]
         if self._correcting is not None and self._last is not None:
-            x, y, width, high = self._last.readings[self._correcting].box
+            box = self._last.readings[self._correcting].box
+            x, y, width, high = scaled(box, zoom(self._last.frame.picture))
             cv2.rectangle(picture, (x - 3, y - 3), (x + width + 3, y + high + 3), (0, 0, 255), 3)
         scale = max(0.45, height / 900)
         step = round(34 * scale)
