@@ -17,6 +17,7 @@ from edgecnn.spec import Precision, Runtime
 
 if TYPE_CHECKING:
     from edgecnn.live import Live, Sink
+    from edgecnn.live.sinks.save import Saver
     from edgecnn.reader import Reader
     from edgecnn.sources import CameraMode, Retry, Source
     from edgecnn.web.server import Page, Place
@@ -194,9 +195,10 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float, page:
         rate=source.rate if shown or page is not None else None,
         step=shown and not moves,
     )
+    saver = _saver(source, output)
     with terminal.signals(live) as came:
-        with terminal.progress(source) as progress:
-            live.sinks += _sinks(source, reader, live, output, shown)
+        with terminal.saved(saver), terminal.progress(source) as progress:
+            live.sinks += _sinks(source, reader, live, output, saver, shown)
             live.sinks += progress
             if page is not None:
                 page.attach(live)
@@ -213,15 +215,23 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float, page:
         raise typer.Exit(1)
 
 
-def _sinks(source: Source, reader: Reader, live: Live, output: Output, shown: bool) -> Iterator[Sink]:
+def _saver(source: Source, output: Output) -> Saver | None:
+    if output.save is None:
+        return None
+    from edgecnn.live.sinks.save import save_sink
+
+    return save_sink(output.save, source)
+
+
+def _sinks(
+    source: Source, reader: Reader, live: Live, output: Output, saver: Saver | None, shown: bool
+) -> Iterator[Sink]:
     from edgecnn.live.sinks.lines import JsonLines, TextLines
 
     lines: Sink = JsonLines(show.text) if output.json else TextLines(show.text, output.top)
     yield _beside(source, lines)
-    if output.save is not None:
-        from edgecnn.live.sinks.save import save_sink
-
-        yield _beside(source, save_sink(output.save, source))
+    if saver is not None:
+        yield _beside(source, saver)
     if output.mqtt is not None:
         from edgecnn.live.sinks.mqtt import Mqtt, parse_broker
 

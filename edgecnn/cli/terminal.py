@@ -13,6 +13,7 @@ from edgecnn.cli import show
 
 if TYPE_CHECKING:
     from edgecnn.live import Live, Sink
+    from edgecnn.live.sinks.save import Saver
     from edgecnn.sources import Source
     from edgecnn.web.server import Page
 
@@ -65,6 +66,16 @@ def progress(source: Source) -> Iterator[list[Sink]]:
         return
     with show.progress("reading") as update:
         yield [_Progress(update, source)]
+
+
+@contextmanager
+def saved(sink: Saver | None) -> Iterator[None]:
+    """Tell at the end what was written for --save, however it came to the end."""
+    try:
+        yield
+    finally:
+        if sink is not None and sink.written:
+            show.note(f"edgecnn: saved {sink.written}")
 
 
 @contextmanager

@@ -138,18 +138,21 @@ def test_a_video_in_json_tells_of_tracks_and_age(small_bundle, film):
 
 
 def test_frames_are_saved_as_a_video_and_as_pictures(small_bundle, film, pictures, tmp_path):
-    assert run(small_bundle, film, "--save", tmp_path / "out" / "seen.mp4").exit_code == 0
+    result = run(small_bundle, film, "--save", tmp_path / "out" / "seen.mp4")
+    assert (result.exit_code, result.stderr) == (0, f"edgecnn: saved {tmp_path / 'out' / 'seen.mp4'}, 75 frames\n")
     capture = cv2.VideoCapture(str(tmp_path / "out" / "seen.mp4"))
     count = 0
     while capture.read()[0]:
         count += 1
     assert count == 75
-    assert run(small_bundle, pictures, "--save", tmp_path / "seen").exit_code == 0
+    result = run(small_bundle, pictures, "--save", tmp_path / "seen")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (0, f"edgecnn: saved 3 pictures in {tmp_path}/seen/")
     assert sorted(path.name for path in (tmp_path / "seen").iterdir()) == ["00000-a.png", "00001-b.png", "00002-c.png"]
 
 
 def test_a_folder_gets_one_picture_for_each_new_stable_number_of_a_video_as_the_help_says(small_bundle, film, tmp_path):
-    assert run(small_bundle, film, "--save", tmp_path / "seen", "--stable", 0.2).exit_code == 0
+    result = run(small_bundle, film, "--save", tmp_path / "seen", "--stable", 0.2)
+    assert (result.exit_code, result.stderr) == (0, f"edgecnn: saved 1 picture in {tmp_path}/seen/\n")
     (path,) = (tmp_path / "seen").iterdir()
     assert path.name.startswith("film-000001-") and path.name.endswith("-507.png")
     words = " ".join(re.sub(r"[^\w. -]", " ", run("--help").stdout).split())
@@ -157,9 +160,17 @@ def test_a_folder_gets_one_picture_for_each_new_stable_number_of_a_video_as_the_
 
 
 def test_one_picture_is_saved_under_the_name_that_was_asked_for(small_bundle, pictures, tmp_path):
-    assert run(small_bundle, pictures / "b.jpg", "--save", tmp_path / "seen.jpg").exit_code == 0
+    result = run(small_bundle, pictures / "b.jpg", "--save", tmp_path / "seen.jpg")
+    assert (result.exit_code, result.stderr) == (0, f"edgecnn: saved {tmp_path}/seen.jpg\n")
     assert run(small_bundle, "-", "--save", tmp_path / "too.png", data=(pictures / "a.png").read_bytes()).exit_code == 0
     assert cv2.imread(str(tmp_path / "seen.jpg")).shape == cv2.imread(str(tmp_path / "too.png")).shape == (480, 640, 3)
+
+
+@pytest.mark.parametrize("target", ["seen.avi", "seen"])
+def test_nothing_is_called_saved_where_nothing_was(small_bundle, tmp_path, target):
+    cv2.VideoWriter(str(tmp_path / "empty.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 64)).release()
+    result = run(small_bundle, tmp_path / "empty.avi", "--save", tmp_path / target)
+    assert result.exit_code == 1 and "edgecnn: saved" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -271,7 +282,8 @@ def test_a_signal_ends_a_camera_cleanly(small_bundle, stream, number, tmp_path):
         assert [line["frame"] for line in lines] == sorted({line["frame"] for line in lines})
         process.send_signal(number)
         rest, errors = process.communicate(timeout=LONG)
-    assert (process.returncode, errors) == (0, "")
+    assert process.returncode == 0
+    assert re.fullmatch(rf"edgecnn: saved {re.escape(str(tmp_path))}/seen\.avi, \d+ frames\n", errors)
     assert all(json.loads(line) for line in rest.splitlines()), "no line is cut"
     assert [path.name for path in tmp_path.iterdir() if "seen" in path.name] == ["seen.avi"], "the video is whole"
     assert cv2.VideoCapture(str(tmp_path / "seen.avi")).read()[0]

@@ -92,7 +92,7 @@ def test_a_video_is_saved_frame_by_frame_and_whole_or_not_at_all(tmp_path, suffi
     sink = save_sink(target, Frames([], rate=25.0))
     for index in range(10):
         sink.take(observation(index=index))
-        assert not target.exists()
+        assert not target.exists() and sink.written == ""
     sink.take(observation(picture=np.zeros((60, 80, 3), np.uint8)))  # the source has changed its size
     sink.close()
     assert [path.name for path in target.parent.iterdir()] == [target.name]
@@ -113,6 +113,7 @@ def test_the_video_of_a_camera_keeps_its_time(tmp_path):
     while capture.read()[0]:
         count += 1
     assert count == 1 + 1 + 24 + MAX_REPEATS
+    assert sink.written == f"{tmp_path / 'out.avi'}, {count} frames"
 
 
 def test_pictures_become_a_video_of_one_a_second_whatever_the_times_of_their_files(tmp_path):
@@ -132,7 +133,7 @@ def test_a_video_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(SourceError, match="cannot write the video"):
         sink.take(observation())
     sink.close()
-    assert not (tmp_path / "out.avi").exists()
+    assert not (tmp_path / "out.avi").exists() and sink.written == ""
 
 
 def test_pictures_are_saved_under_their_names_and_numbers_when_they_are_stable(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ MAX_REPEATS = 250
 """Most times that one frame of a camera is repeated to keep the time: a camera that was away for long left a gap."""
 
 
-def save_sink(target: Path, source: Source) -> VideoFile | PictureFile | PictureFolder:
+def save_sink(target: Path, source: Source) -> Saver:
     """Make the sink for a path.
 
     Args:
@@ -65,9 +66,13 @@ class VideoFile:
     Args:
         target: The file.
         rate: Frames per second. None: 25, with frames repeated or left out so that the video keeps the camera's time.
+
+    Attributes:
+        written: What is there now, for people; empty while the video is not whole.
     """
 
     def __init__(self, target: Path, rate: float | None) -> None:
+        self.written = ""
         self._target = target
         self._partial = target.with_name(f".{target.stem}.part{target.suffix}")
         self._timed = rate is None
@@ -75,7 +80,8 @@ class VideoFile:
         self._writer: Any = None
         self._size = (0, 0)
         self._begin = 0.0
-        self._written = 0
+        self._due = 0
+        self._frames = 0
 
     def take(self, observation: Observation) -> None:
         """Write the frame."""
@@ -89,10 +95,11 @@ class VideoFile:
         repeats = 1
         if self._timed:
             due = round((observation.frame.time - self._begin) * self._rate) + 1
-            repeats = min(max(due - self._written, 0), MAX_REPEATS)
-            self._written = max(due, self._written)
+            repeats = min(max(due - self._due, 0), MAX_REPEATS)
+            self._due = max(due, self._due)
         for _ in range(repeats):
             self._writer.write(picture)
+        self._frames += repeats
 
     def idle(self) -> None:
         """Nothing to do."""
@@ -103,6 +110,7 @@ class VideoFile:
             self._writer.release()
             self._writer = None
             self._partial.replace(self._target)
+            self.written = f"{self._target}, {_count(self._frames, 'frame')}"
 
     def _open(self, picture: NDArray[np.uint8], when: float) -> None:
         import cv2
@@ -121,14 +129,19 @@ class PictureFile:
 
     Args:
         target: The file; its ending tells the format.
+
+    Attributes:
+        written: What is there now, for people; empty before the picture came.
     """
 
     def __init__(self, target: Path) -> None:
+        self.written = ""
         self._target = target
 
     def take(self, observation: Observation) -> None:
         """Write the picture."""
         write_picture(self._target, observation.overlay())
+        self.written = str(self._target)
 
     def idle(self) -> None:
         """Nothing to do."""
@@ -142,10 +155,15 @@ class PictureFolder:
 
     Args:
         folder: Where to; made where it is absent.
+
+    Attributes:
+        written: What is there now, for people; empty before the first picture.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.written = ""
         self._folder = folder
+        self._pictures = 0
 
     def take(self, observation: Observation) -> None:
         """Write the picture, where there is news."""
@@ -156,12 +174,22 @@ class PictureFolder:
         else:
             name = _name(observation.frame.index, Path(observation.frame.source))
         write_picture(self._folder / name, observation.overlay())
+        self._pictures += 1
+        self.written = f"{_count(self._pictures, 'picture')} in {self._folder}{os.sep}"
 
     def idle(self) -> None:
         """Nothing to do."""
 
     def close(self) -> None:
         """Nothing to do: each file is whole."""
+
+
+Saver = VideoFile | PictureFile | PictureFolder
+"""Each says in `written` what is there now."""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _name(index: int, path: Path) -> str:
