@@ -40,7 +40,8 @@ def open_source(
 
     Raises:
         ArgumentError: No text; a camera, a stream or a video together with others; `mode` for what is no camera.
-        SourceError: There is no such file, or a folder holds no picture; no such camera, unless `retry` awaits it.
+        SourceError: There is no such file, a pattern matches none, or a folder holds no picture; no such camera, unless
+            `retry` awaits it.
     """
     if not texts:
         raise ArgumentError(f"source: expected {FORMS}; got nothing")
@@ -107,6 +108,7 @@ def _paths(text: str) -> list[Path]:
         found = [p for p in matched if p.is_file()]
         if found:
             return found
+        raise SourceError(f"source {text}: the pattern matches no file; expected one that does, such as 'photos/*.jpg'")
     raise SourceError(f"source {text}: no such file; expected {FORMS}")
 
 

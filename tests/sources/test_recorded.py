@@ -79,7 +79,7 @@ def test_standard_input_is_one_picture():
         (["nowhere.png"], SourceError, "no such file"),
         ([""], ArgumentError, "source: expected a picture, .*; got an empty text"),
         (["a.png", ""], ArgumentError, "source: expected a picture, .*; got an empty text"),
-        (["nowhere/*.png"], SourceError, "no such file"),
+        (["nowhere/*.png"], SourceError, r"source nowhere/\*\.png: the pattern matches no file"),
         (["nowhere.mp4"], SourceError, "No such file"),
         (["0", "1"], ArgumentError, "must be the only source"),
         (["a.png", "rtsp://bob:secret@host/x"], ArgumentError, r"rtsp://\*\*\*@host/x must be the only source"),
