@@ -184,7 +184,7 @@ def load_family(
         The data set; grey 28x28, light on black.
 
     Raises:
-        ArgumentError: The seed is out of range.
+        ArgumentError: The seed is out of range, or EDGECNN_DATA names no folder.
         DataError: It is found nowhere and cannot be downloaded, or what was found is damaged or is not this data set.
     """
     if not 0 <= seed < 2**32:
@@ -214,10 +214,19 @@ def places(family: Family, data_dir: Path | None) -> list[Path]:
 
 
 def _roots(data_dir: Path | None) -> list[Path]:
-    environment = os.environ.get("EDGECNN_DATA")
     keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
-    named = (data_dir, Path(environment).expanduser() if environment else None)
-    return [*(root for root in named if root is not None), keras]
+    return [*(root for root in (data_dir, _environment()) if root is not None), keras]
+
+
+def _environment() -> Path | None:
+    """The folder of EDGECNN_DATA; None where it is not set. A mistyped one must not become a download."""
+    named = os.environ.get("EDGECNN_DATA")
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise ArgumentError(f"EDGECNN_DATA: expected a folder that is there, got {named!r}; correct or unset it")
+    return folder
 
 
 def _absent(family: Family, data_dir: Path | None) -> str:
@@ -241,6 +250,7 @@ def find_files(family: Family, data_dir: Path | None) -> list[Path]:
         Its four IDX files, or its one .npz file.
 
     Raises:
+        ArgumentError: EDGECNN_DATA names no folder.
         DataError: It is in none of the places; nothing is downloaded.
     """
     for folder in places(family, data_dir):

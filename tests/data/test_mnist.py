@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from edgecnn.data import Dataset, load, mnist
 from edgecnn.data.idx import read_idx
-from edgecnn.data.mnist import FASHION_MNIST, MNIST, load_family, places
+from edgecnn.data.mnist import FASHION_MNIST, MNIST, find_files, load_family, places
 from edgecnn.data.npz import read_npz
 from edgecnn.errors import ArgumentError, DataError
 from edgecnn.spec import ImageSpec
@@ -166,6 +166,21 @@ def test_the_environment_names_a_folder(small: Small, tmp_path: Path, monkeypatc
     small.write(tmp_path / "there" / "small")
     monkeypatch.setenv("EDGECNN_DATA", str(tmp_path / "there"))
     assert "there/small" in load_family(small.family).source
+
+
+@pytest.mark.parametrize("name", ["gone", "file"])
+def test_an_environment_that_names_no_folder_is_refused(
+    name: str, small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    small.write(tmp_path / "keras" / "datasets" / "small")
+    monkeypatch.setenv("EDGECNN_DATA", str(tmp_path / name))
+    says = rf"^EDGECNN_DATA: expected a folder that is there, got '.*{name}'; correct or unset it$"
+    for ask in (load_family, find_files):
+        with pytest.raises(ArgumentError, match=says):
+            ask(small.family, data_dir=None)
+    monkeypatch.setenv("EDGECNN_DATA", "")
+    assert "keras" in load_family(small.family).source, "empty is not set"
 
 
 def test_keras_npz_is_the_same_data_set(small: Small, tmp_path: Path) -> None:
