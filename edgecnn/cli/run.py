@@ -201,7 +201,7 @@ def _follow(source: Source, reader: Reader, output: Output, stable: float, page:
             live.sinks += _sinks(source, reader, live, output, saver, shown)
             live.sinks += progress
             if page is not None:
-                page.attach(live)
+                page.attach(live, source)
                 live.sinks.append(page.hub)
             summary = live.run()
         if page is not None and source.ended and summary.frames and not came:

@@ -37,6 +37,7 @@ class Source(ABC):
         dropped: Frames that nobody took before a newer one came.
         broken: Pictures or ends of a video that could not be read and were passed over.
         ended: Whether no frame will come any more.
+        lost: Whether a camera or a stream is away now, and is tried again.
     """
 
     live = False
@@ -48,6 +49,7 @@ class Source(ABC):
         self.dropped = 0
         self.broken = 0
         self.ended = False
+        self.lost = False
         self._notify = notify
 
     @abstractmethod

@@ -128,6 +128,7 @@ class LiveSource(Source):
             tries = "1 try" if attempt == 2 else f"{attempt - 1} tries"
             tried = f" (given up after {tries})" if attempt > 1 else ""
             raise SourceError(f"{error}{tried}") from error
+        self.lost = True
         if attempts is not None:
             self._tell(f"{error}; trying again in {delay:g} s ({attempt} of {attempts})")
         elif delay < self._retry.longest:
@@ -148,5 +149,6 @@ class LiveSource(Source):
             raise SourceError(f"{self.name}: a frame of {picture.shape[1]}x{picture.shape[0]} pixels is too large")
         with self._news:
             self._slot = Frame(picture, when, index, self.name)
+            self.lost = False
             self._news.notify_all()
         return index + 1

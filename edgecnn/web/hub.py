@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgecnn.live.observation import Controls, Observation
+    from edgecnn.sources import Source
 
 RATE = 15
 """Pictures a second that viewers get at most."""
 QUALITY = 80
 """JPEG quality of them."""
 DEAD_SECONDS = 10.0
-"""Without a frame for so long the camera counts as gone, whatever it says."""
+"""Without a frame for so long the camera counts as gone, even where its source does not say so."""
 BOUNDARY = "frame"
 """What parts the pictures of a stream."""
 SILENCE = 2.0
@@ -34,6 +35,8 @@ class Hub:
         about: What reads and where it looks, in a line for the page.
 
     Attributes:
+        controls: The loop, for the page's button; None before there is one.
+        source: Where its frames come from, which knows at once when it is lost; None before there is one.
         over: Whether no frame will come any more; the last one stays.
         ended: Whether streams end, too.
     """
@@ -41,6 +44,7 @@ class Hub:
     def __init__(self, about: str) -> None:
         self.about = about
         self.controls: Controls | None = None
+        self.source: Source | None = None
         self.latest: Observation | None = None
         self.over = self.ended = False
         self.note: str | None = None
@@ -84,6 +88,8 @@ class Hub:
             return "the source has ended"
         if self.latest is None:
             return "no frame yet"
+        if self.running and self.source is not None and self.source.lost:
+            return "the camera is lost, and tried again"
         if self.running and self.silent_for > DEAD_SECONDS:
             return f"no frame for {self.silent_for:.0f} s"
         return None

@@ -18,6 +18,7 @@ from edgecnn.web.hub import Hub
 if TYPE_CHECKING:
     from edgecnn.live.observation import Controls, Observation
     from edgecnn.reader import Reader
+    from edgecnn.sources import Source
 
 DEFAULT = "127.0.0.1:8080"
 TOKEN = frozenset(string.ascii_letters + string.digits + "-._~")
@@ -109,9 +110,14 @@ class Page:
         query = f"/?token={self.token}" if self.token else "/"
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{query}"
 
-    def attach(self, controls: Controls) -> None:
-        """Let the page's button stop and start the loop."""
-        self.hub.controls = controls
+    def attach(self, controls: Controls, source: Source | None = None) -> None:
+        """Let the page's button stop and start the loop, and the page know when its source is lost.
+
+        Args:
+            controls: The loop.
+            source: Where its frames come from; None for what cannot be lost.
+        """
+        self.hub.controls, self.hub.source = controls, source
 
     def tell(self, line: str) -> None:
         """Show a line about the source until the next frame comes."""

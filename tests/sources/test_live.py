@@ -111,6 +111,26 @@ def test_a_lost_camera_is_tried_again_with_longer_pauses_and_comes_back():
     assert camera.opened == camera.closed
 
 
+def test_a_camera_is_lost_from_the_first_word_of_it_to_its_next_frame():
+    told: list[tuple[str, bool]] = []
+    come, go = threading.Event(), threading.Event()
+
+    def steps() -> Iterator[int | SourceError]:
+        yield 1
+        come.wait(LONG)
+        yield from lost(1)
+        yield 2
+        go.wait(LONG)
+
+    source = LiveSource("camera 0", Scripted(steps()), Retry(first=0.01), lambda line: told.append((line, source.lost)))
+    with source:
+        assert source.poll(LONG) is not None and not source.lost
+        come.set()
+        wait(lambda: len(told) == 2)
+        go.set()
+    assert [away for _, away in told] == [True, False], told
+
+
 def test_tries_are_bounded():
     lines: list[str] = []
     camera = Scripted(iter(lost(10)))

@@ -35,6 +35,13 @@ class Loop:
         self.calls.append("stop")
 
 
+@dataclass
+class Camera:
+    """Stands for a source where only whether it is lost matters."""
+
+    lost: bool = False
+
+
 def observation(index: int = 0, text: str = "7", side: int = 96) -> Observation:
     picture = np.full((side, side, 3), 40 + index % 200, np.uint8)
     readings = tuple(Reading(label, 0.9, (10 + 20 * i, 10, 18, 30), ((label, 0.9),)) for i, label in enumerate(text))

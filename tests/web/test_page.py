@@ -15,7 +15,7 @@ import pytest
 from edgecnn.errors import ArgumentError
 from edgecnn.web import app, hub
 from edgecnn.web.server import parse_address
-from tests.web.conftest import Loop, observation
+from tests.web.conftest import Camera, Loop, observation
 
 
 def ask(page, method: str, path: str, body: bytes | None = None, **headers: str):
@@ -305,6 +305,28 @@ def test_running_is_1_only_while_frames_are_read(serve, monkeypatch) -> None:
     loop.resume()
     monkeypatch.setattr(hub, "DEAD_SECONDS", 0)
     assert metrics_of(page)["edgecnn_running"] == 0, "the camera was lost"
+
+
+def test_a_camera_that_says_it_is_lost_is_not_running_until_its_next_frame(serve) -> None:
+    page, loop, source = serve(), Loop(), Camera()
+    page.attach(loop, source)
+    page.take(observation())
+    page.tell("camera 0: frames again")
+    assert ask(page, "GET", "/healthz")[0] == 200, "not every line is of a loss"
+    source.lost = True
+    page.tell("camera 0: was unplugged; trying again in 0.5 s")
+    page.take(observation(1))  # captured before, read later
+    assert metrics_of(page)["edgecnn_running"] == 0
+    assert ask(page, "GET", "/healthz")[::2] == (503, b"the camera is lost, and tried again")
+    assert [page.hub.message()[name] for name in ("age_ms", "fps", "note", "running")] == [
+        None, None, "the camera is lost, and tried again", True,
+    ]  # fmt: skip
+    loop.pause()
+    assert ask(page, "GET", "/healthz")[::2] == (200, b"stopped by a visitor")
+    loop.resume()
+    source.lost = False
+    page.take(observation(2))
+    assert (metrics_of(page)["edgecnn_running"], ask(page, "GET", "/healthz")[0]) == (1, 200)
 
 
 def test_metrics_are_prometheus_text(serve) -> None:

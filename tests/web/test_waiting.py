@@ -145,6 +145,7 @@ def test_stream_that_comes_later_and_goes_and_comes_back(shipped: Path, start) -
     assert run.message(lambda message: message["text"] == "7" and message["note"] is None)["frame"] > 0
     server.kill()
     run.message(lambda message: "broke off" in str(message["note"]) or "no stream there" in str(message["note"]))
+    assert run.health() == (503, "the camera is lost, and tried again")
     server = camera(port)
     run.wait_for("frames again")
     run.message(lambda message: message["text"] == "7" and message["note"] is None)
