@@ -12,6 +12,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+from edgecnn.live.moment import clock
+
 if TYPE_CHECKING:
     from edgecnn.live.observation import Controls, Observation
     from edgecnn.sources import Source
@@ -109,11 +111,13 @@ class Hub:
         """What the page is told: the newest observation and how the loop is doing."""
         seen, trouble = self.latest, self.trouble
         line: dict[str, object] = {"text": "", "readings": []} if seen is None else seen.as_json()
-        fresh = None if trouble else seen  # an old frame has neither age nor rate
+        film = seen is not None and seen.frame.video
+        fresh = None if trouble or film else seen  # an old frame has neither age nor rate, nor has one of a film
         return line | {
             "running": self.running,
             "age_ms": None if fresh is None else round(fresh.stats.age * 1000, 1),
             "fps": None if fresh is None else round(fresh.stats.rate, 1),
+            "position": clock(seen.frame) if seen is not None and film else None,
             "dropped": 0 if seen is None else seen.stats.dropped,
             "note": trouble if self.over else self.note or trouble,
             "ended": self.over,

@@ -18,7 +18,11 @@ function follow() {
     heard = Date.now();
     running = message.running;
     $("number").textContent = message.text.replaceAll("|", "\n") || "\u00a0";
-    $("age").textContent = message.age_ms === null ? "–" : `${message.age_ms.toFixed(0)} ms`;
+    const film = message.position !== null; // how fast a film is read means nothing to who sees it
+    $("live-title").textContent = film ? "Video" : "Camera";
+    $("when").textContent = film ? "position" : "age";
+    $("age").textContent = message.position ?? (message.age_ms === null ? "–" : `${message.age_ms.toFixed(0)} ms`);
+    $("speed").hidden = film;
     $("rate").textContent = message.fps === null ? "–" : `${message.fps.toFixed(1)} /s`;
     $("dropped").textContent = message.dropped;
     $("state").textContent = message.note ?? (running ? "" : "stopped");

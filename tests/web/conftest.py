@@ -42,10 +42,10 @@ class Camera:
     lost: bool = False
 
 
-def observation(index: int = 0, text: str = "7", side: int = 96) -> Observation:
+def observation(index: int = 0, text: str = "7", side: int = 96, *, video: bool = False) -> Observation:
     picture = np.full((side, side, 3), 40 + index % 200, np.uint8)
     readings = tuple(Reading(label, 0.9, (10 + 20 * i, 10, 18, 30), ((label, 0.9),)) for i, label in enumerate(text))
-    frame = Frame(picture, time.time(), index, "test")
+    frame = Frame(picture, index / 25 if video else time.time(), index, "test", video)
     return Observation(frame, readings, text, text, False, True, Stats(30.0, 0.01, index + 1, 2))
 
 

@@ -116,6 +116,23 @@ def test_last_picture_stays_after_the_source_has_ended(serve, browser) -> None:
         browser.get("about:blank")
 
 
+def test_a_film_shows_its_position_and_nothing_lies_over_its_picture(serve, browser) -> None:
+    page = serve()
+    page.take(observation(1689, "347", side=480, video=True))
+    browser.get(page.url)
+    wait(browser, lambda: text_of(browser, "age") == "0:01:07.56")
+    assert (text_of(browser, "when"), text_of(browser, "live-title")) == ("position", "Video")
+    assert not browser.find_element(By.ID, "rate").is_displayed()
+    loaded = "return document.getElementById('picture').naturalWidth"
+    wait(browser, lambda: browser.execute_script(loaded) == 480)
+    page.hub.close()
+    wait(browser, lambda: text_of(browser, "state") == "the source has ended")
+    shoot(browser, "page-ended.png")
+    picture, state = (browser.find_element(By.ID, name).rect for name in ("picture", "state"))
+    assert state["y"] >= picture["y"] + picture["height"]
+    assert text_of(browser, "age") == "0:01:07.56"
+
+
 def test_drawn_seven_is_read_as_seven(serve, browser) -> None:
     page = serve()
     browser.get(page.url)

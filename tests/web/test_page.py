@@ -329,6 +329,18 @@ def test_a_camera_that_says_it_is_lost_is_not_running_until_its_next_frame(serve
     assert (metrics_of(page)["edgecnn_running"], ask(page, "GET", "/healthz")[0]) == (1, 200)
 
 
+def test_a_film_has_a_position_and_neither_age_nor_rate(serve) -> None:
+    page = serve()
+    names = ("position", "age_ms", "fps")
+    assert [page.hub.message()[name] for name in names] == [None, None, None]
+    page.take(observation(1689, video=True))
+    assert [page.hub.message()[name] for name in names] == ["0:01:07.56", None, None]
+    page.hub.close()
+    assert page.hub.message()["position"] == "0:01:07.56", "of the picture that stays"
+    page.take(observation(0))
+    assert page.hub.message()["position"] is None
+
+
 def test_metrics_are_prometheus_text(serve) -> None:
     page = serve()
     page.take(observation(4, "123"))
