@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -188,7 +188,11 @@ def _mass(sums: NDArray[np.float32]) -> list[np.float32]:
     """Centres of mass, down and across in turn, of n digits, from the sums of rows and columns [2, n, side]."""
     moments = sums @ _count(sums.shape[2])
     totals = np.add.reduce(sums[0], axis=1)
-    return [moment / max(total, ONE) for down, across, total in zip(*moments, totals) for moment in (down, across)]
+    masses: list[np.float32] = []
+    for down, across, total in zip(*moments, totals, strict=True):
+        whole = max(total, ONE)
+        masses += (down / whole, across / whole)
+    return masses
 
 
 @dataclass(slots=True)

@@ -13,8 +13,6 @@ from edgecnn.vision.lines import reading_order
 from edgecnn.vision.split import split
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from edgecnn.vision.candidate import Candidate
     from edgecnn.vision.doubt import Classify
 
