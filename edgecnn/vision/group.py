@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -60,12 +60,12 @@ class Blobs:
 
 def blobs(ink: Ink) -> Blobs:
     """Find what may be a digit in an ink map."""
-    labels, stats = _pieces(ink)
+    found = _pieces(ink)
     ruled = ink
-    ink = without_rules(ruled, labels, stats)
+    ink = without_rules(ruled, found.labels, found.stats)
     if ink is not ruled:
-        labels, stats = _pieces(ink)
-    pieces = _plausible(ink, labels, stats)
+        found = _pieces(ink)
+    labels, pieces = found.labels, _plausible(ink, found)
     if len(pieces) > MOST:
         pieces = sorted(pieces, key=lambda piece: -piece[5])[:MOST]
     numbers = [piece[0] for piece in pieces]
@@ -77,33 +77,49 @@ def blobs(ink: Ink) -> Blobs:
     return Blobs(ink, labels, [corners[i] for i in good], [[numbers[k] for k in groups[i]] for i in good])
 
 
-def _pieces(ink: Ink) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Connected ink: a label for each pixel, and x, y, width, height, area of each label; 0 is what is not ink."""
+class _Pieces(NamedTuple):
+    """Connected ink.
+
+    Attributes:
+        labels: uint16 or int32 [h, w]; number of the piece that a pixel belongs to, 0 is paper.
+        stats: int32 [n, 5]; x, y in the part of the picture where there is ink, width, height, area of each.
+        corner: Where that part begins, x and y.
+    """
+
+    labels: NDArray[Any]
+    stats: NDArray[np.int32]
+    corner: tuple[int, int]
+
+
+def _pieces(ink: Ink) -> _Pieces:
+    """Find connected ink."""
     import cv2
 
     mask = ink.mask
     x, y, width, height = cv2.boundingRect(mask)
     # Only where there is ink. The search goes by blocks of 2x2 pixels: with the same blocks the numbers are the same.
-    window = (slice(y & ~1, y + max(height, 1)), slice(x & ~1, x + max(width, 1)))
+    left, top = x & ~1, y & ~1
+    window = (slice(top, y + max(height, 1)), slice(left, x + max(width, 1)))
     # 16-bit labels are found in a third of the time; there are never more pieces than ink pixels.
     small = width * height < 65535 or cv2.countNonZero(mask) < 65535
     labels: NDArray[Any] = np.zeros(mask.shape, np.uint16 if small else np.int32)
     kind = cv2.CV_16U if small else cv2.CV_32S
     stats = cv2.connectedComponentsWithStats(mask[window], labels[window], connectivity=8, ltype=kind)[2]
-    stats[:, :2] += window[1].start, window[0].start
-    return labels, stats
+    return _Pieces(labels, stats, (left, top))
 
 
-def _plausible(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> list[Piece]:
+def _plausible(ink: Ink, found: _Pieces) -> list[Piece]:
     """What may be a digit or a part of one: no speck, not cut off by the edge, not where all is blind."""
     import cv2
 
+    labels, stats, (left, top) = found
     height, width = labels.shape
     pieces: list[Piece] = []
     cut_off = False
-    for number, x, y, w, h, area in _large(stats):
+    for number, inner, upper, w, h, area in _large(stats):
         if area < LEAST or max(w, h) < SHORTEST or w >= 0.9 * width or h >= 0.98 * height:
             continue
+        x, y = left + inner, top + upper
         # How far it is from the nearer edge: at the sides, and at the top or the bottom.
         beside, above = min(x, width - x - w), min(y, height - y - h)
         if (beside < MARGIN and h > 3 * w) or (above < MARGIN and w > 3 * h):

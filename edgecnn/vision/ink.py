@@ -34,6 +34,8 @@ LEAST = 24
 """Least ink that counts, in 255ths of the paper's light: below it is show-through, shadow and paper grain."""
 _EVERY = np.arange(256, dtype=np.float32)
 """Every grey level."""
+_MOMENTS = np.stack([np.ones(256, np.float32), _EVERY])
+"""What a pixel of each level adds to the number of pixels, and to the sum of their levels."""
 
 
 @dataclass(slots=True, eq=False)
@@ -177,17 +179,20 @@ def _threshold(
     """
     import cv2
 
-    if cv2.norm(_half(ink), cv2.NORM_INF) < PLAIN * LEAST:  # as is mostly so of the other polarity
+    half = ink[::2]  # which tells enough of the levels
+    most = int(cv2.norm(half, cv2.NORM_INF))
+    if most < PLAIN * LEAST:  # as is mostly so of the other polarity
         return None
-    counts, pixels = _histogram(ink)
-    noise = _noise(counts, pixels)
+    counts = _histogram(half)
+    noise = _noise(counts, half.size)
     if noise > 8:
         ink = cv2.GaussianBlur(ink, (5, 5), 0)
-        counts, _ = _histogram(ink)
-        noise = _noise(counts, pixels)
+        half = ink[::2]
+        most, counts = int(cv2.norm(half, cv2.NORM_INF)), _histogram(half)
+        noise = _noise(counts, half.size)
     # Where a digit fills the picture, more than 16 % of it is ink: the "noise" is then ink itself.
     least = max(LEAST, min(round(4 * noise), 128))
-    level = _upper_mean(counts, least)
+    level = _upper_mean(counts, least, most)
     if level is None or level < PLAIN * least:
         return None
     threshold = max(least, round(SHARE * level))
@@ -213,31 +218,27 @@ def _noise(counts: NDArray[np.float32], pixels: int) -> float:
     return LEAST / 0.674
 
 
-def _half(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Every other row, which tells enough of the levels."""
-    return ink[::2]
-
-
-def _histogram(ink: NDArray[np.uint8]) -> tuple[NDArray[np.float32], int]:
-    """How often there is each level, and of how many pixels."""
+def _histogram(ink: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How often there is each level: [256]."""
     import cv2
 
-    half = _half(ink)
-    counts: NDArray[Any] = cv2.calcHist([half], [0], None, [256], [0, 256])
-    return counts.reshape(-1), half.size
+    counts: NDArray[Any] = cv2.calcHist([ink], [0], None, [256], [0, 256])
+    return counts.reshape(-1)
 
 
-def _upper_mean(counts: NDArray[np.float32], least: int) -> float | None:
-    """Mean level of the upper class of N. Otsu's split (1979) of the levels from `least` up; None without any."""
-    used = counts[least:].nonzero()[0]
-    if not len(used):
-        return None
-    first, last = least + int(used[0]), least + int(used[-1])
-    counts = counts[first : last + 1]
-    below, sums = counts.cumsum(), (counts * _EVERY[first : last + 1]).cumsum()
+def _upper_mean(counts: NDArray[np.float32], least: int, most: int) -> float | None:
+    """Mean level of the upper class of N. Otsu's split (1979) of the levels from `least` up; None without any.
+
+    Args:
+        counts: float32 [256]; how often there is each level.
+        least: The lowest level that counts.
+        most: The highest that there is.
+    """
+    first = next((level for level in range(least, most + 1) if counts[level]), most)
+    if first >= most:  # one level, or none
+        return float(most) if most >= least else None
+    below, sums = np.add.accumulate(counts[first : most + 1] * _MOMENTS[:, first : most + 1], axis=1)
     total, whole = below[-1], sums[-1]
-    if first == last:  # all of it has one level
-        return float(whole / total)
     below, sums = below[:-1], sums[:-1]  # up to each level that has some above it
     above = total - below
     apart = sums * total

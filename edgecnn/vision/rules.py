@@ -40,7 +40,8 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
     Args:
         ink: The ink of a picture.
         labels: [h, w]; which piece of ink each pixel belongs to, 0 is none.
-        stats: int32 [n, 5]; x, y, width, height, area of each piece, which tell at no cost whether to look at all.
+        stats: int32 [n, 5]; the third and the fourth number are the width and the height of each piece, which tell at
+            no cost whether to look at all.
 
     Returns:
         The same object if there are none, else a copy without them.
@@ -49,9 +50,9 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
 
     height, width = ink.mask.shape
     least = (ACROSS * width, DOWN * height)
-    sizes = stats[1:, 2:4].T  # across the page and down it, as a level and an upright ruling go
-    if all(total < span / 4 for total, span in zip(np.add.reduce(sizes, axis=1).tolist(), least, strict=True)):
+    if all([sum(stats[1:, 2 + way].tolist()) < span / 4 for way, span in enumerate(least)]):
         return ink  # however its pieces lie
+    sizes = stats[1:, 2:4].T  # across the page and down it, as a level and an upright ruling go
     whole = ink
     thin = (sizes >= 3 * sizes[::-1]) & (sizes[::-1] <= 2 * THICK)
     dashed, longest = np.add.reduce(sizes * thin, axis=1).tolist(), np.maximum.reduce(sizes, axis=1).tolist()
