@@ -225,14 +225,14 @@ def bare_session(bundle: Bundle, runtime: Runtime) -> Callable[[np.ndarray], obj
 
 
 def pipeline(bundle: Bundle, folder: Path, digits: int, rounds: int) -> list[Row]:
-    """The whole loop over a video of some digits, and the sum of its bare calls."""
+    """The whole loop of `edgecnn run VIDEO --json` over a video of some digits, and the sum of its bare calls."""
     video = write_video(folder / f"{digits}.avi", scenes(digits))
     bare = bare_session(bundle, Runtime.LITERT)
     with Reader(bundle) as reader, Path(os.devnull).open("w") as out:
 
         def loop() -> None:
             with open_source([str(video)]) as source:
-                Live(source, reader, [JsonLines(out.write)], Tracker()).run()
+                Live(source, reader, [JsonLines(out.write)], Tracker(top=1)).run()
 
         with recorded(reader, bare) as tape:
             loop()

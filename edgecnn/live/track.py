@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import hypot
+from operator import itemgetter
 
 from edgecnn.errors import ArgumentError
 from edgecnn.metrics import median
@@ -41,10 +42,11 @@ class _Track:
 
     def result(self, top: int) -> Reading:
         """What all frames say together: the mean probability of each label, newer frames counting more."""
-        best = sorted(self.votes.items(), key=lambda vote: -vote[1])[:top]
-        ranked = tuple((label, min(votes / self.weight, 1.0)) for label, votes in best)
-        x, y, width, height = (round(value) for value in self.box)
-        return Reading(*ranked[0], (x, y, width, height), ranked, self.number, self.reading.line)
+        best = sorted(self.votes.items(), key=itemgetter(1), reverse=True)[:top]
+        ranked = tuple([(label, min(votes / self.weight, 1.0)) for label, votes in best])
+        x, y, width, height = self.box
+        box = (round(x), round(y), round(width), round(height))
+        return Reading(*ranked[0], box, ranked, self.number, self.reading.line)
 
 
 class Tracker:
@@ -113,12 +115,16 @@ class Tracker:
         cost = []
         across, down = self._shift
         found = [(x + w / 2, y + h / 2, h) for x, y, w, h in [reading.box for reading in readings]]
+        tallest = max([tall for _, _, tall in found], default=0)
         for i, track in enumerate(self._tracks):
             left, top, width, height = track.box
             x, y = left + across + width / 2, top + down + height / 2
+            furthest = REACH * max(tallest, height)
             for j, (other_x, other_y, tall) in enumerate(found):
+                if abs(x - other_x) > furthest:  # as for most pairs
+                    continue
                 taller = max(tall, height)
-                if abs(x - other_x) > REACH * taller or taller > min(tall, height) * GROWTH:  # as for most pairs
+                if taller > min(tall, height) * GROWTH:
                     continue
                 distance = hypot(x - other_x, y - other_y) / taller
                 if distance <= REACH:

@@ -42,8 +42,10 @@ HALF, ONE = np.float32(0.5), np.float32(1)
 _PHASES = np.array(PHASES, np.float32)
 _TRUST: list[np.float32] = list(np.maximum(np.arange(256, dtype=np.float32), 1) ** 4)
 """How much an end is to be trusted, by the level of its ink."""
-_LEVELS = bytes(range(256))
-"""Every level."""
+_FAINT = bytes(range(FAINT + 1))
+"""Levels that are no ink."""
+_HALVES = [(half, bytes(range(ceil(half)))) for half in (max(level / 2, FAINT) for level in range(256))]
+"""Half of each level, where that is ink, and all levels below it."""
 
 
 def centre_digit(ink: NDArray[np.uint8], height: int = SIDE, width: int = SIDE) -> NDArray[np.uint8]:
@@ -240,17 +242,13 @@ def _end(profile: bytes) -> tuple[np.float32, np.float32]:
 
     Bytes are looked through in a fraction of the time that arrays of their size take.
     """
-    first = _first(profile, FAINT + 1)
-    level = max(profile[first], profile[min(first + INSET, len(profile) - 1)])
-    half = max(level / 2, FAINT)
-    at = max(_first(profile, ceil(half)), 1)
-    steep = max(profile[at] - profile[at - 1], 1)
-    return np.float32(at - float(np.float32((profile[at] - half) / steep)) + 0.5), _TRUST[level]
-
-
-def _first(profile: bytes, level: int) -> int:
-    """Where a profile first reaches a level; 0 if nowhere."""
-    return (len(profile) - len(profile.lstrip(_LEVELS[:level]))) % len(profile)
+    size = len(profile)
+    first = (size - len(profile.lstrip(_FAINT))) % size
+    level = max(profile[first], profile[min(first + INSET, size - 1)])
+    half, below = _HALVES[level]
+    at = (size - len(profile.lstrip(below))) % size or 1
+    over = (profile[at] - half) / max(profile[at] - profile[at - 1], 1)
+    return np.float32(at - float(np.float32(over)) + 0.5), _TRUST[level]
 
 
 def _shift(axes: Sequence[_Axis], squares: NDArray[np.float32]) -> None:
