@@ -34,8 +34,6 @@ LEAST = 24
 """Least ink that counts, in 255ths of the paper's light: below it is show-through, shadow and paper grain."""
 _EVERY = np.arange(256, dtype=np.float32)
 """Every grey level."""
-_MOMENTS = np.stack([np.ones(256, np.float32), _EVERY])
-"""What a pixel of each level adds to the number of pixels, and to the sum of their levels."""
 
 
 @dataclass(slots=True, eq=False)
@@ -234,10 +232,13 @@ def _upper_mean(counts: NDArray[np.float32], least: int, most: int) -> float | N
         least: The lowest level that counts.
         most: The highest that there is.
     """
-    first = next((level for level in range(least, most + 1) if counts[level]), most)
+    first = least
+    while first < most and not counts.item(first):
+        first += 1
     if first >= most:  # one level, or none
         return float(most) if most >= least else None
-    below, sums = np.add.accumulate(counts[first : most + 1] * _MOMENTS[:, first : most + 1], axis=1)
+    counts = counts[first : most + 1]
+    below, sums = np.add.accumulate(counts), np.add.accumulate(counts * _EVERY[first : most + 1])
     total, whole = below[-1], sums[-1]
     below, sums = below[:-1], sums[:-1]  # up to each level that has some above it
     above = total - below
