@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecnn.metrics import median
 from edgecnn.vision.merge import merge
+from edgecnn.vision.pieces import Pieces, find_pieces
 from edgecnn.vision.rules import without_rules
 
 if TYPE_CHECKING:
@@ -47,25 +48,25 @@ class Blobs:
 
     Attributes:
         ink: The ink, without rulings.
-        labels: uint16 or int32 [h, w]; number of the piece that a pixel belongs to, 0 is paper.
+        pieces: All of them, specks too.
         boxes: x, y, right, bottom of each blob, the last two exclusive.
         members: Numbers of the pieces of each blob.
     """
 
     ink: Ink
-    labels: NDArray[Any]
+    pieces: Pieces
     boxes: list[Corners]
     members: list[list[int]]
 
 
 def blobs(ink: Ink) -> Blobs:
     """Find what may be a digit in an ink map."""
-    found = _pieces(ink)
+    found = find_pieces(ink.mask)
     ruled = ink
-    ink = without_rules(ruled, found.labels, found.stats)
+    ink = without_rules(ruled, found)
     if ink is not ruled:
-        found = _pieces(ink)
-    labels, pieces = found.labels, _plausible(ink, found)
+        found = find_pieces(ink.mask)
+    pieces = _plausible(ink, found)
     if len(pieces) > MOST:
         pieces = sorted(pieces, key=lambda piece: -piece[5])[:MOST]
     numbers = [piece[0] for piece in pieces]
@@ -74,49 +75,18 @@ def blobs(ink: Ink) -> Blobs:
     if len(groups) < len(pieces):
         corners = [_around([corners[i] for i in group]) for group in groups]
     good = _digit_like(corners)
-    return Blobs(ink, labels, [corners[i] for i in good], [[numbers[k] for k in groups[i]] for i in good])
+    return Blobs(ink, found, [corners[i] for i in good], [[numbers[k] for k in groups[i]] for i in good])
 
 
-class _Pieces(NamedTuple):
-    """Connected ink.
-
-    Attributes:
-        labels: uint16 or int32 [h, w]; number of the piece that a pixel belongs to, 0 is paper.
-        stats: int32 [n, 5]; x, y in the part of the picture where there is ink, width, height, area of each.
-        corner: Where that part begins, x and y.
-    """
-
-    labels: NDArray[Any]
-    stats: NDArray[np.int32]
-    corner: tuple[int, int]
-
-
-def _pieces(ink: Ink) -> _Pieces:
-    """Find connected ink."""
-    import cv2
-
-    mask = ink.mask
-    x, y, width, height = cv2.boundingRect(mask)
-    # Only where there is ink. The search goes by blocks of 2x2 pixels: with the same blocks the numbers are the same.
-    left, top = x & ~1, y & ~1
-    window = (slice(top, y + max(height, 1)), slice(left, x + max(width, 1)))
-    # 16-bit labels are found in a third of the time; there are never more pieces than ink pixels.
-    small = width * height < 65535 or cv2.countNonZero(mask) < 65535
-    labels: NDArray[Any] = np.zeros(mask.shape, np.uint16 if small else np.int32)
-    kind = cv2.CV_16U if small else cv2.CV_32S
-    stats = cv2.connectedComponentsWithStats(mask[window], labels[window], connectivity=8, ltype=kind)[2]
-    return _Pieces(labels, stats, (left, top))
-
-
-def _plausible(ink: Ink, found: _Pieces) -> list[Piece]:
+def _plausible(ink: Ink, found: Pieces) -> list[Piece]:
     """What may be a digit or a part of one: no speck, not cut off by the edge, not where all is blind."""
     import cv2
 
-    labels, stats, (left, top) = found
-    height, width = labels.shape
+    height, width = ink.mask.shape
+    (left, top), labels, kinds = found.corner, found.labels, len(found.stats)
     pieces: list[Piece] = []
     cut_off = False
-    for number, inner, upper, w, h, area in _large(stats):
+    for number, inner, upper, w, h, area in _large(found.stats):
         if area < LEAST or max(w, h) < SHORTEST or w >= 0.9 * width or h >= 0.98 * height:
             continue
         x, y = left + inner, top + upper
@@ -127,13 +97,14 @@ def _plausible(ink: Ink, found: _Pieces) -> list[Piece]:
         cut_off = cut_off or not beside or not above
         pieces.append((number, x, y, x + w, y + h, area))
     if cut_off:
-        edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        on_edge = np.bincount(edges, minlength=len(stats)).tolist()
+        ends = (top + labels.shape[0] == height, left + labels.shape[1] == width)
+        lines = (not top, labels[0]), (ends[0], labels[-1]), (not left, labels[:, 0]), (ends[1], labels[:, -1])
+        on_edge = np.bincount(np.concatenate([line for is_edge, line in lines if is_edge]), minlength=kinds).tolist()
         pieces = [piece for piece in pieces if on_edge[piece[0]] <= 0.1 * _longer(piece)]
     if ink.blind is not None and pieces:
-        unread = np.bincount(labels[ink.blind > 0], minlength=len(stats)).tolist()
+        unread = np.bincount(labels[found.part_of(ink.blind) > 0], minlength=kinds).tolist()
         # What lies along a step of the ground is what its estimate left of the step.
-        near = np.bincount(labels[cv2.dilate(ink.blind, _WIDER) > 0], minlength=len(stats)).tolist()
+        near = np.bincount(labels[found.part_of(cv2.dilate(ink.blind, _WIDER)) > 0], minlength=kinds).tolist()
         pieces = [p for p in pieces if unread[p[0]] <= UNREAD * p[5] and near[p[0]] <= ALONG * _longer(p)]
     return pieces
 

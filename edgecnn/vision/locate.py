@@ -13,6 +13,7 @@ from edgecnn.vision.candidate import Candidate
 from edgecnn.vision.group import Blobs, blobs
 from edgecnn.vision.ink import ink_maps
 from edgecnn.vision.lines import reading_order
+from edgecnn.vision.pieces import rim
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,15 +81,16 @@ def _cut(found: Blobs, box: Corners, members: list[int]) -> NDArray[np.uint8]:
     import cv2
 
     left, top, right, bottom = box
-    rim = 1 + max(right - left, bottom - top) // 20
-    window = (slice(max(top - rim, 0), bottom + rim), slice(max(left - rim, 0), right + rim))
-    labels = found.labels[window]
+    around = rim(right - left, bottom - top)
+    left, top, right, bottom = max(left - around, 0), max(top - around, 0), right + around, bottom + around
+    window = (slice(top, bottom), slice(left, right))
+    labels = found.pieces.part(left, top, right, bottom)
     first, *others = members
     own = cv2.compare(labels, first, cv2.CMP_EQ)
     for other in others:
         cv2.bitwise_or(own, cv2.compare(labels, other, cv2.CMP_EQ), dst=own)
     # Its own ink and the paper near it; what is foreign stays out.
-    near = cv2.subtract(cv2.dilate(own, _square(2 * rim + 1)), found.ink.mask[window])
+    near = cv2.subtract(cv2.dilate(own, _square(2 * around + 1)), found.ink.mask[window])
     near = cv2.bitwise_or(near, own, dst=near)
     result = cv2.bitwise_and(found.ink.map[window], near)
     # Without the empty part of the margin: what is left fills the fine grid on which the digit is measured.

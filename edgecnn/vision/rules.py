@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.vision.ink import Ink
+    from edgecnn.vision.pieces import Pieces
 
 THICK = 7
 """Thickness from which a line is no ruling, in pixels."""
@@ -34,14 +35,12 @@ MOST = 60
 """Most lines that are looked at."""
 
 
-def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> Ink:
+def without_rules(ink: Ink, pieces: Pieces) -> Ink:
     """Take rulings out of an ink map.
 
     Args:
         ink: The ink of a picture.
-        labels: [h, w]; which piece of ink each pixel belongs to, 0 is none.
-        stats: int32 [n, 5]; the third and the fourth number are the width and the height of each piece, which tell at
-            no cost whether to look at all.
+        pieces: Its pieces; their sizes tell at no cost whether to look at all.
 
     Returns:
         The same object if there are none, else a copy without them.
@@ -50,6 +49,7 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
 
     height, width = ink.mask.shape
     least = (ACROSS * width, DOWN * height)
+    stats = pieces.stats
     if all([sum(stats[1:, 2 + way].tolist()) < span / 4 for way, span in enumerate(least)]):
         return ink  # however its pieces lie
     sizes = stats[1:, 2:4].T  # across the page and down it, as a level and an upright ruling go
@@ -61,7 +61,7 @@ def without_rules(ink: Ink, labels: NDArray[Any], stats: NDArray[np.int32]) -> I
         whole_line = longest[upright] >= span / 2 and ((along >= span / 2) & (along >= 1.5 * across)).any()
         if dashed[upright] < span / 4 and not whole_line:
             continue
-        loose = np.concatenate([[True], thin[upright]])
+        labels, loose = pieces.everywhere(ink.mask.shape), np.concatenate([[True], thin[upright]])
         _, faint = cv2.threshold(whole.map, max(FAINT * ink.level, ink.floor), 255, cv2.THRESH_BINARY)
         lines = np.ascontiguousarray(faint.T) if upright else faint
         rules = _rules(lines, labels.T if upright else labels, loose, span)
@@ -110,7 +110,7 @@ def _is_ruling(
     Args:
         on: Pixels that may be the line, 255 or 0.
         beside: Other ink on the line, 255 or 0: digits that stand on it.
-        labels: See `without_rules`.
+        labels: [h, w]; which piece of ink each pixel belongs to, 0 is none.
         loose: Which of these pieces hang on no digit.
         least: Least span, in pixels.
     """
