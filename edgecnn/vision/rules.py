@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,19 +50,17 @@ def without_rules(ink: Ink, pieces: Pieces) -> Ink:
 
     height, width = ink.mask.shape
     least = (ACROSS * width, DOWN * height)
-    stats = pieces.stats
-    if all([sum(stats[1:, 2 + way].tolist()) < span / 4 for way, span in enumerate(least)]):
+    # Across the page and down it, as a level and an upright ruling go. Lists: most pages have a handful of pieces.
+    sides = pieces.stats[1:, 2].tolist(), pieces.stats[1:, 3].tolist()
+    if all([sum(along) < span / 4 for along, span in zip(sides, least, strict=True)]):
         return ink  # however its pieces lie
-    sizes = stats[1:, 2:4].T  # across the page and down it, as a level and an upright ruling go
     whole = ink
-    thin = (sizes >= 3 * sizes[::-1]) & (sizes[::-1] <= 2 * THICK)
-    dashed, longest = np.add.reduce(sizes * thin, axis=1).tolist(), np.maximum.reduce(sizes, axis=1).tolist()
-    for upright, span in enumerate(least):
-        along, across = sizes[upright], sizes[1 - upright]
-        whole_line = longest[upright] >= span / 2 and ((along >= span / 2) & (along >= 1.5 * across)).any()
-        if dashed[upright] < span / 4 and not whole_line:
+    for along, across, span, upright in zip(sides, sides[::-1], least, (False, True), strict=True):
+        thin = [a >= 3 * c and c <= 2 * THICK for a, c in zip(along, across, strict=True)]
+        dashed = sum(compress(along, thin))
+        if dashed < span / 4 and not any([a >= span / 2 and a >= 1.5 * c for a, c in zip(along, across, strict=True)]):
             continue
-        labels, loose = pieces.everywhere(ink.mask.shape), np.concatenate([[True], thin[upright]])
+        labels, loose = pieces.everywhere(ink.mask.shape), np.array([True, *thin])
         _, faint = cv2.threshold(whole.map, max(FAINT * ink.level, ink.floor), 255, cv2.THRESH_BINARY)
         lines = np.ascontiguousarray(faint.T) if upright else faint
         rules = _rules(lines, labels.T if upright else labels, loose, span)
