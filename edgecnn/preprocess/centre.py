@@ -98,7 +98,8 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     grid = _grid(axes, _mass(sums), (height, width))
     rows, cols = np.empty((2, len(inks), height, width), np.float32)
     down = np.minimum(np.maximum(grid[:, 0, :height], 0), side - 1)
-    down += (_count(len(inks)) * side)[:, None]
+    if len(inks) > 1:
+        down += (_count(len(inks)) * side)[:, None]
     rows[:] = down[:, :, None]
     cols[:] = grid[:, 1, None, :width]
     # Coming to the fine grid and from it to MNIST's each softens the edges a little; this takes it back.
@@ -179,7 +180,7 @@ def _profiles(
 
     count, side = fine.shape[:2]
     # Laid side by side, standing on their sides, then as they are: one long pass takes a fifth of many short ones.
-    beside = np.concatenate([cv2.transpose(fine.reshape(-1, side)), fine.swapaxes(0, 1).reshape(side, -1)], axis=1)
+    beside = cv2.hconcat([cv2.transpose(fine.reshape(-1, side)), *fine])
     highest = np.maximum.reduce(beside, axis=0).tobytes()
     sums, squares = (cv2.reduce(beside, 0, how, dtype=cv2.CV_32F) for how in (cv2.REDUCE_SUM, cv2.REDUCE_SUM2))
     profiles = [highest[start : start + side] for start in range(0, len(highest), side)]

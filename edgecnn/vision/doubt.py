@@ -42,9 +42,12 @@ def settled(
     if not doubtful:
         return probabilities
     views = classify(np.array([_turned(pixels[i], angle) for angle in TURNS for i in doubtful]))
-    views = views.reshape(len(TURNS), len(doubtful), -1)
     result = probabilities.copy()
-    result[doubtful] = (probabilities[doubtful] + views.sum(axis=0)) / (1 + len(TURNS))
+    for number, i in enumerate(doubtful):
+        row = result[i]
+        for view in views[number :: len(doubtful)]:
+            row += view
+        row /= 1 + len(TURNS)
     return result
 
 
