@@ -240,7 +240,9 @@ def pipeline(bundle: Bundle, folder: Path, digits: int, rounds: int) -> list[Row
         def playback() -> None:
             capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG)
             for play in tape.frames:
-                play(capture.read()[1])
+                picture = capture.read()[1]
+                capture.get(cv2.CAP_PROP_POS_MSEC)
+                play(picture)
             capture.read()  # which tells that the video is over
             capture.release()
 

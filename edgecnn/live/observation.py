@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from edgecnn.spec import Frame, Reading
 
+_DRAWING = threading.Lock()
+"""Two sinks that want an overlay at once get the same one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -56,7 +59,6 @@ class Observation:
     stats: Stats
     roi: tuple[int, int, int, int] | None = None
     _drawn: list[NDArray[np.uint8]] = field(default_factory=list, init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def overlay(self) -> NDArray[np.uint8]:
         """The frame with boxes, labels and text, of a video with the position, of a camera with how the loop is doing.
@@ -68,7 +70,7 @@ class Observation:
         """
         from edgecnn.vision.draw import draw
 
-        with self._lock:
+        with _DRAWING:
             if not self._drawn:
                 self._drawn.append(draw(self.frame.picture, self.readings, self.text, self._status(), self.roi))
             return self._drawn[0]

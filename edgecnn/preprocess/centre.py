@@ -96,7 +96,7 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     _shift(axes, squares)
     # The grid starts at the ink's edge and moves by whole pixels, as MNIST's did: its own images meet their own grid.
     grid = _grid(axes, _mass(sums), (height, width))
-    rows, cols = np.empty((2, len(inks), height, width), np.float32)
+    rows, cols = np.empty((len(inks), height, width), np.float32), np.empty((len(inks), height, width), np.float32)
     down = np.minimum(np.maximum(grid[:, 0, :height], 0), side - 1)
     if len(inks) > 1:
         down += (_count(len(inks)) * side)[:, None]
@@ -269,12 +269,12 @@ def _shift(axes: Sequence[_Axis], squares: NDArray[np.float32]) -> None:
     count, side = squares.shape[1:]
     chosen = [axes[i] for i in narrow]
     placed = [(axis.step, axis.begin - HALF, i % 2 * count + i // 2) for i, axis in zip(narrow, chosen, strict=True)]
-    step, begin, row = np.array(placed, np.float32).T[..., None]
+    columns = np.array(placed, np.float32)
     places = _middles(side).take([axis.cells for axis in chosen], axis=0)
-    places *= step
-    places += begin
+    places *= columns[:, :1]
+    places += columns[:, 1:2]
     rows = np.empty_like(places)
-    rows[:] = row
+    rows[:] = columns[:, 2:]
     taken = cv2.remap(squares.reshape(-1, side), places, rows, cv2.INTER_LINEAR)
     energy = np.add.reduce(taken.reshape(len(narrow), len(PHASES), -1), axis=2)
     for axis, best in zip(chosen, energy.argmax(axis=1).tolist(), strict=True):
@@ -303,10 +303,10 @@ def _grid(axes: Sequence[_Axis], masses: Sequence[np.float32], size: tuple[int, 
         # There are never more cells than pixels.
         shift = min(max(round(float(length / 2 - middle)), 0), length - axis.cells)
         placed.append((0.5 - shift, axis.step * 32, (axis.begin - HALF) * 32))
-    offset, step, begin = np.array(placed, np.float32).T[..., None]
-    grid: NDArray[np.float32] = _count(max(size)) + offset
-    grid *= step
-    grid += begin
+    columns = np.array(placed, np.float32)
+    grid: NDArray[np.float32] = _count(max(size)) + columns[:, :1]
+    grid *= columns[:, 1:2]
+    grid += columns[:, 2:]
     np.rint(grid, out=grid)
     grid *= 1 / 32
     return grid.reshape(-1, 2, max(size))

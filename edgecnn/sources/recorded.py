@@ -7,6 +7,7 @@ import glob
 import sys
 import time
 from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,6 +152,7 @@ class VideoSource(Source):
         self.total = count if count > 0 else None
         self._index = 0
         self._position = 0.0
+        self._told = partial(self._capture.get, cv2.CAP_PROP_POS_MSEC)
 
     def poll(self, timeout: float) -> Frame | None:
         """Decode the next frame."""
@@ -174,9 +176,7 @@ class VideoSource(Source):
 
     def _next_position(self) -> float:
         """Where the last decoded frame lies. A phone records at a changing rate, so the file is asked first."""
-        import cv2
-
-        told = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # 0 in what has no times, such as .h264
+        told = self._told() / 1000  # 0 in what has no times, such as .h264
         self._position = max(self._position, told if told > 0 else self._index / self._rate)
         return self._position
 

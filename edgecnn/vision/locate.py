@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from edgecnn.vision.candidate import Corners
 
+_BYTE = np.dtype(np.uint8)
+
 RIM = 0.15
 """Share of the ink's typical level from which the soft rim of a stroke belongs to it."""
 LARGEST = 1280
@@ -41,7 +43,7 @@ def locate(picture: NDArray[np.uint8]) -> list[Candidate]:
     """
     import cv2
 
-    if picture.dtype != np.uint8 or not (picture.ndim == 2 or picture.shape[2:] == (3,)) or 0 in picture.shape:
+    if picture.dtype != _BYTE or not (picture.ndim == 2 or picture.shape[2:] == (3,)) or 0 in picture.shape:
         raise ArgumentError(f"picture: expected uint8 [h, w] or [h, w, 3], got {picture.dtype} {picture.shape}")
     grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     zoom = min(1.0, LARGEST / max(grey.shape))
