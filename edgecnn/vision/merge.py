@@ -37,7 +37,7 @@ def merge(corners: Sequence[Corners], inked: Sequence[int], ink: Ink) -> list[li
     Returns:
         Groups of pieces by number; every piece is in one.
     """
-    if _apart(corners):  # as on most pages
+    if len(corners) < 2 or _apart(corners):  # as on most pages
         return [[i] for i in range(len(corners))]
     boxes = np.array(corners, np.int32)
     low, high = boxes[:, :2], boxes[:, 2:]
