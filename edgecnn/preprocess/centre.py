@@ -37,7 +37,7 @@ THIN, WIDE = 1.65, 5.5
 STROKE = 2.5
 """Mean stroke that thinner ink is widened to, in MNIST pixels: MNIST's median."""
 
-HALF, ONE = np.float32(0.5), np.float32(1)
+HALF = np.float32(0.5)
 
 _PHASES = np.array(PHASES, np.float32)
 _TRUST: list[np.float32] = list(np.maximum(np.arange(256, dtype=np.float32), 1) ** 4)
@@ -91,11 +91,11 @@ def _centre(inks: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArr
     fine, zooms = _enlarged(inks, side, box * FINE)
     _fill(fine)
     _widen(fine)
-    highest, sums, squares = _profiles(fine)
+    highest, squares = _profiles(fine)
     axes = [axis for down, across, zoom in zip(*highest, zooms, strict=True) for axis in _axes(down, across, zoom, box)]
     _shift(axes, squares)
     # The grid starts at the ink's edge and moves by whole pixels, as MNIST's did: its own images meet their own grid.
-    grid = _grid(axes, _mass(sums), (height, width))
+    grid = _grid(axes, _masses(fine), (height, width))
     rows, cols = np.empty((len(inks), height, width), np.float32), np.empty((len(inks), height, width), np.float32)
     down = np.minimum(np.maximum(grid[:, 0, :height], 0), side - 1)
     if len(inks) > 1:
@@ -168,13 +168,11 @@ def _widen(fine: NDArray[np.uint8]) -> None:
             fine[i] = cv2.dilate(fine[i], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
 
 
-def _profiles(
-    fine: NDArray[np.uint8],
-) -> tuple[tuple[list[bytes], list[bytes]], NDArray[np.float32], NDArray[np.float32]]:
-    """Of each row, then of each column of each of [n, side, side]: highest level, sum, sum of squares.
+def _profiles(fine: NDArray[np.uint8]) -> tuple[tuple[list[bytes], list[bytes]], NDArray[np.float32]]:
+    """Of each row, then of each column of each of [n, side, side]: highest level, sum of squares.
 
     Returns:
-        The levels as two lists of n profiles, the sums as [2, n, side] each.
+        The levels as two lists of n profiles, the sums as [2, n, side].
     """
     import cv2
 
@@ -182,19 +180,20 @@ def _profiles(
     # Laid side by side, standing on their sides, then as they are: one long pass takes a fifth of many short ones.
     beside = cv2.hconcat([cv2.transpose(fine.reshape(-1, side)), *fine])
     highest = np.maximum.reduce(beside, axis=0).tobytes()
-    sums, squares = (cv2.reduce(beside, 0, how, dtype=cv2.CV_32F) for how in (cv2.REDUCE_SUM, cv2.REDUCE_SUM2))
+    squares = cv2.reduce(beside, 0, cv2.REDUCE_SUM2, dtype=cv2.CV_32F)
     profiles = [highest[start : start + side] for start in range(0, len(highest), side)]
-    return (profiles[:count], profiles[count:]), sums.reshape(2, count, side), squares.reshape(2, count, side)
+    return (profiles[:count], profiles[count:]), squares.reshape(2, count, side)
 
 
-def _mass(sums: NDArray[np.float32]) -> list[np.float32]:
-    """Centres of mass, down and across in turn, of n digits, from the sums of rows and columns [2, n, side]."""
-    moments = sums @ _count(sums.shape[2])
-    totals = np.add.reduce(sums[0], axis=1)
-    masses: list[np.float32] = []
-    for down, across, total in zip(*moments, totals, strict=True):
-        whole = max(total, ONE)
-        masses += (down / whole, across / whole)
+def _masses(fine: NDArray[np.uint8]) -> list[np.float32]:
+    """Centres of mass of n digits, down and across in turn."""
+    import cv2
+
+    masses = []
+    for sheet in fine:
+        moments = cv2.moments(sheet)
+        whole = max(moments["m00"], 1)
+        masses += [np.float32(moments["m01"] / whole), np.float32(moments["m10"] / whole)]
     return masses
 
 
