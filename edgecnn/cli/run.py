@@ -77,7 +77,11 @@ def run(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One line of JSON for each frame.")] = False,
     window: Annotated[
-        bool | None, typer.Option("--show/--no-show", help="A window; by itself for a camera or video on a display.")
+        bool | None,
+        typer.Option(
+            "--show/--no-show",
+            help="A window; by itself for a camera or video on a display, where no other output is asked for.",
+        ),
     ] = None,
     save: Annotated[
         Path | None,

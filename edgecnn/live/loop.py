@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from edgecnn.sources import Source
     from edgecnn.spec import Frame
 
+GAP = 1.0, 5
+"""Seconds, and mean intervals on top, without a frame after which the rate begins anew: the camera was away."""
 TICK = 0.05
 """Seconds after which sinks are called when no frame comes."""
 
@@ -131,7 +133,7 @@ class Live:
         return self.source.poll(TICK)
 
     def _observe(self, frame: Frame) -> None:
-        self._times.append(time.perf_counter())
+        self._keep(time.perf_counter())
         readings = self.reader.read(frame)
         if self._tracker is not None:
             readings = self._tracker.update(readings, frame.time)
@@ -145,6 +147,13 @@ class Live:
             self.pause()
         for sink in self.sinks:
             sink.take(observation)
+
+    def _keep(self, now: float) -> None:
+        """Keep when a frame was taken."""
+        times = self._times
+        if len(times) > 1 and now - times[-1] > GAP[0] + GAP[1] * (times[-1] - times[0]) / (len(times) - 1):
+            times.clear()
+        times.append(now)
 
     def _stats(self, frame: Frame) -> Stats:
         span = self._times[-1] - self._times[0]

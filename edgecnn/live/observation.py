@@ -23,7 +23,7 @@ class Stats:
     """How the loop is doing.
 
     Attributes:
-        rate: Frames per second over the last second or so; 0 before the second frame.
+        rate: Frames per second over the last second or so; 0 before the second frame, also after a gap.
         age: Seconds from the capture of the frame to its readings; for pictures and videos from when they were decoded.
         frames: Frames read so far.
         dropped: Frames of the source that were passed over because a newer one was there.

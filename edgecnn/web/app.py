@@ -222,7 +222,8 @@ def _metrics(hub: Hub, desk: Desk, pictures: Channel) -> Callable[[], tuple[byte
                 "edgecnn_frames_dropped", "Frames for which a newer one was there.", value=dropped
             )
             yield CounterMetricFamily("edgecnn_uploads", "Pictures read for visitors.", value=desk.read_count)
-            yield GaugeMetricFamily("edgecnn_frames_per_second", "Frames read per second.", value=rate)
+            yield GaugeMetricFamily("edgecnn_frames_per_second", "Frames read per second.",
+                                    value=rate if hub.reading else 0.0)  # fmt: skip
             yield GaugeMetricFamily("edgecnn_frame_age_seconds", "From capture to reading, newest frame.", value=age)
             yield GaugeMetricFamily("edgecnn_silence_seconds", "Since the newest frame.", value=hub.silent_for)
             yield GaugeMetricFamily("edgecnn_readings", "Readings in the newest frame.",

@@ -60,6 +60,9 @@ class Rate:
         return 0.0 if granted else (1 - left) / self._per_second
 
 
+CHALLENGE = [(b"www-authenticate", b"Bearer")]
+
+
 class Guard:
     """Wraps an ASGI app: token, host and origin checks, request rate, security headers, stalled viewers.
 
@@ -105,7 +108,9 @@ class Guard:
         if self._token is not None and not self._knows(scope, headers):
             wait = self._rate.wait(address)
             return (
-                (429, "too many attempts", _retry(wait)) if wait else (401, "a token is needed: open /?token=...", [])
+                (429, "too many attempts", _retry(wait))
+                if wait
+                else (401, "the right token is needed: open /?token=..., or send Authorization: Bearer ...", CHALLENGE)
             )
         if scope["method"] == "POST":
             origin = headers.get("origin")
@@ -118,7 +123,8 @@ class Guard:
 
     def _knows(self, scope: Scope, headers: dict[str, str]) -> bool:
         """Whether the request carries the token: as a bearer, as the cookie, or in the address of the page itself."""
-        offered = [headers.get("authorization", "").removeprefix("Bearer ")]
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        offered = [credentials.strip()] if scheme.lower() == "bearer" else []
         cookie: SimpleCookie = SimpleCookie()
         cookie.load(headers.get("cookie", "")[:4096])
         if COOKIE in cookie:

@@ -112,7 +112,7 @@ class Hub:
         seen, trouble = self.latest, self.trouble
         line: dict[str, object] = {"text": "", "readings": []} if seen is None else seen.as_json()
         film = seen is not None and seen.frame.video
-        fresh = None if trouble or film else seen  # an old frame has neither age nor rate, nor has one of a film
+        fresh = seen if self.reading and not film else None  # an old frame has neither age nor rate, nor has a film's
         return line | {
             "running": self.running,
             "age_ms": None if fresh is None else round(fresh.stats.age * 1000, 1),

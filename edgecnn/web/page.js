@@ -104,6 +104,11 @@ function say(text, kind) {
 }
 const complain = (text) => say(text, "bad");
 
+function readFile(file) {
+  clearCanvas(); // what is there is not what the answer is about
+  send(file);
+}
+
 async function send(blob) {
   say("reading …", "note");
   $("details").replaceChildren();
@@ -111,8 +116,8 @@ async function send(blob) {
     const answer = await fetch("api/read", { method: "POST", body: blob, headers: { "Content-Type": blob.type || "application/octet-stream" } });
     if (!answer.ok) return complain(await answer.text());
     const result = await answer.json();
-    say(result.text.replaceAll("|", " ") || "nothing was found", result.text ? "" : "note");
-    $("details").replaceChildren(...result.readings.slice(0, 20).map((reading) => {
+    say(result.text.replaceAll("|", " | ") || "nothing was found", result.text ? "" : "note");
+    $("details").replaceChildren(...result.readings.map((reading) => {
       const item = document.createElement("li");
       item.textContent = `${reading.label}  ${(100 * reading.probability).toFixed(1)} %`;
       return item;
@@ -122,13 +127,13 @@ async function send(blob) {
   }
 }
 
-$("file").onchange = (event) => { if (event.target.files[0]) send(event.target.files[0]); event.target.value = ""; };
+$("file").onchange = (event) => { if (event.target.files[0]) readFile(event.target.files[0]); event.target.value = ""; };
 addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
 addEventListener("dragleave", () => document.body.classList.remove("dropping"));
 addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
+  if (event.dataTransfer.files[0]) readFile(event.dataTransfer.files[0]);
 });
 
 clearCanvas();

@@ -13,6 +13,7 @@ from edgecnn.errors import ArgumentError, SourceError
 from edgecnn.live import Live, Observation, Tracker
 from edgecnn.live.sinks.detached import Detached
 from edgecnn.reader import Reader
+from edgecnn.spec import Frame
 from edgecnn.vision.draw import draw
 from tests.live.conftest import LONG, Frames, Notes, wait
 
@@ -55,6 +56,19 @@ def test_statistics_are_those_of_the_loop(reader, scene):
 def test_the_age_of_a_recorded_frame_is_the_time_that_reading_took(observe, scene):
     (one,) = observe([scene("1")])
     assert 0 < one.stats.age < LONG
+
+
+def test_the_rate_begins_anew_after_a_gap_and_not_on_a_slow_board(reader, scene):
+    live = Live(Frames([], rate=None), reader)
+
+    def rates(times):
+        for now in times:
+            live._keep(now)
+            yield live._stats(Frame(scene("1"), 0.0, 0, "camera")).rate
+
+    assert list(rates([0, 2, 4, 6])) == [0, 0.5, 0.5, 0.5], "two seconds a frame are no gap there"
+    assert list(rates([30, 30.1, 30.2])) == pytest.approx([0, 10, 10]), "ten seconds and more without a frame"
+    assert list(rates([31.0, 31.1])) == pytest.approx([3 / 1.0, 4 / 1.1]), "a short one counts"
 
 
 def test_a_video_that_somebody_looks_at_plays_at_its_own_rate(reader, scene):

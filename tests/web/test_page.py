@@ -166,6 +166,10 @@ def test_token_is_asked_for_and_moves_into_a_cookie(serve) -> None:
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
     assert ask(page, "GET", "/", Cookie=cookie.split(";")[0])[0] == 200
     assert ask(page, "GET", "/metrics", Authorization="Bearer a-long-enough-token")[0] == 200
+    assert ask(page, "GET", "/metrics", Authorization="bearer a-long-enough-token")[0] == 200, "RFC 9110, 11.1"
+    assert ask(page, "GET", "/metrics", Authorization="Basic a-long-enough-token")[0] == 401
+    status, headers, line = ask(page, "GET", "/metrics", Authorization="a-long-enough-token")
+    assert (status, headers["www-authenticate"]) == (401, "Bearer") and b"Authorization: Bearer" in line
     assert ask(page, "GET", "/healthz")[::2] == (503, b"no frame yet"), "asked without a token"
 
 
@@ -300,8 +304,11 @@ def test_running_is_1_only_while_frames_are_read(serve, monkeypatch) -> None:
     assert metrics_of(page)["edgecnn_running"] == 0, "no camera yet"
     page.take(observation())
     assert metrics_of(page)["edgecnn_running"] == 1
+    assert page.hub.message()["fps"] == metrics_of(page)["edgecnn_frames_per_second"] > 0
     loop.pause()
     assert metrics_of(page)["edgecnn_running"] == 0, "stopped by a visitor"
+    assert metrics_of(page)["edgecnn_frames_per_second"] == 0, "an old frame has no rate"
+    assert [page.hub.message()[name] for name in ("age_ms", "fps")] == [None, None]
     loop.resume()
     monkeypatch.setattr(hub, "DEAD_SECONDS", 0)
     assert metrics_of(page)["edgecnn_running"] == 0, "the camera was lost"
