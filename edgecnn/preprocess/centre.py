@@ -37,8 +37,7 @@ THIN, WIDE = 1.65, 5.5
 STROKE = 2.5
 """Mean stroke that thinner ink is widened to, in MNIST pixels: MNIST's median."""
 
-HALF = np.float32(0.5)
-
+_HALF = np.float32(0.5)
 _PHASES = np.array(PHASES, np.float32)
 _TRUST: list[np.float32] = list(np.maximum(np.arange(256, dtype=np.float32), 1) ** 4)
 """How much an end is to be trusted, by the level of its ink."""
@@ -267,7 +266,7 @@ def _shift(axes: Sequence[_Axis], squares: NDArray[np.float32]) -> None:
         return
     count, side = squares.shape[1:]
     chosen = [axes[i] for i in narrow]
-    placed = [(axis.step, axis.begin - HALF, i % 2 * count + i // 2) for i, axis in zip(narrow, chosen, strict=True)]
+    placed = [(axis.step, axis.begin - _HALF, i % 2 * count + i // 2) for i, axis in zip(narrow, chosen, strict=True)]
     columns = np.array(placed, np.float32)
     places = _middles(side).take([axis.cells for axis in chosen], axis=0)
     places *= columns[:, :1]
@@ -298,10 +297,10 @@ def _grid(axes: Sequence[_Axis], masses: Sequence[np.float32], size: tuple[int, 
     placed = []
     for i, (axis, mass) in enumerate(zip(axes, masses, strict=True)):
         length = size[i % 2]
-        middle = (mass + HALF - axis.begin) / axis.step - HALF
+        middle = (mass + _HALF - axis.begin) / axis.step - _HALF
         # There are never more cells than pixels.
         shift = min(max(round(float(length / 2 - middle)), 0), length - axis.cells)
-        placed.append((0.5 - shift, axis.step * 32, (axis.begin - HALF) * 32))
+        placed.append((0.5 - shift, axis.step * 32, (axis.begin - _HALF) * 32))
     columns = np.array(placed, np.float32)
     grid: NDArray[np.float32] = _count(max(size)) + columns[:, :1]
     grid *= columns[:, 1:2]
