@@ -288,7 +288,7 @@ def quantized_softmax(q: NDArray[Any], scale: float) -> NDArray[np.float32]:
     Returns:
         float32 [n, classes]; each row sums to 1 within float32.
     """
-    # After an inference caches are cold: lists of a few digits' logits cost no more than arrays there, one digit's less.
+    # After an inference, on cold caches, lists of a few digits' logits cost no more than arrays, one digit's less.
     table = _exponentials(scale)
     rows = []
     for logits in q.tolist():
